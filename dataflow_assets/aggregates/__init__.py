@@ -1,0 +1,1 @@
+"""Facts in, `metrics.*` out: TimescaleDB continuous aggregates where the server has them, equal tables where not."""

@@ -1,0 +1,1 @@
+"""What starts runs, and who hears when one goes wrong."""

@@ -1,0 +1,146 @@
+"""Sensors that fire on new data: at the vendor, and between our own layers."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import dagster as dg
+
+from dataflow_assets.automation.jobs import ONLY_TOUCHED, SYNC, TRANSFORM
+from dataflow_assets.connectors.base import Account, Connector, Kind, Probe, Stream
+from dataflow_assets.partitions import range_tags
+from dataflow_assets.raw.factory import asset_key
+from dataflow_assets.raw.session import ensure_schema, open_sync
+from dataflow_assets.resources.clock import SYSTEM_CLOCK
+from dataflow_assets.resources.dagster import PlatformResource
+from dataflow_assets.resources.failures import VendorError
+from dataflow_assets.resources.platform import Platform
+from dataflow_assets.resources.touched import waiting
+from dataflow_assets.resources.watermarks import StreamId, Watermark, read_watermarks
+from dataflow_assets.windows import ONE_DAY, DayWindow, local_day
+
+LOOK_EVERY_SECONDS = 300
+CARRY_EVERY_SECONDS = 60
+TAG = "dataflow/sensor"
+UNFINISHED = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+]
+
+
+def build_sensors(connectors: Sequence[Connector]) -> list[dg.SensorDefinition]:
+    """One "anything newer?" sensor per vendor, and one that carries changed days on."""
+    return [*(_new_data_sensor(connector) for connector in connectors), _touched_days_sensor()]
+
+
+@dataclass(frozen=True)
+class Newer:
+    """What a vendor has that we do not: entity streams with changes, and complete days not read yet."""
+
+    entities: tuple[Stream, ...]
+    days: DayWindow | None
+
+    def __bool__(self) -> bool:
+        return bool(self.entities) or self.days is not None
+
+
+async def find_newer(platform: Platform, connector: Connector) -> Newer:
+    """Ask the vendor, in as few round trips as it allows. Streams without a watermark are left to their first sync."""
+    ensure_schema(platform)
+    with platform.warehouse.connect() as connection:
+        known = read_watermarks(connection)
+    async with open_sync(platform, connector) as sync:
+        caller, now = sync.client.caller(), sync.client.vendor_now()
+        probes = [
+            Probe(account, stream, watermark.instant)
+            for account in sync.accounts
+            for stream in connector.streams
+            if stream.kind is Kind.ENTITY
+            and stream.cursor
+            and (watermark := known.get(StreamId(connector.name, account.id, stream.name)))
+        ]
+        found = await connector.newer(caller, probes) if probes else []
+        windows = [window for account in sync.accounts for window in _new_days(connector, account, known, now)]
+    entities = {probe.stream.name: probe.stream for probe in found}
+    days = DayWindow(min(w.start for w in windows), max(w.end for w in windows)) if windows else None
+    return Newer(tuple(entities.values()), days)
+
+
+def _new_days(
+    connector: Connector, account: Account, known: Mapping[StreamId, Watermark], now: datetime
+) -> list[DayWindow]:
+    today = local_day(now, account.zone)
+    partitions_end = SYSTEM_CLOCK.now().date() + ONE_DAY
+    marks = [
+        watermark
+        for stream in connector.streams
+        if stream.kind is Kind.REPORT and (watermark := known.get(StreamId(connector.name, account.id, stream.name)))
+    ]
+    reached = [local_day(mark.instant, account.zone) for mark in marks]
+    return [
+        window
+        for start in reached
+        if start < today and (window := DayWindow(start, today).clip(end=partitions_end)) is not None
+    ]
+
+
+def _is_busy(context: dg.SensorEvaluationContext, name: str) -> bool:
+    # A run key would block the same request for ever once it was used; a run in progress blocks it until it ends.
+    runs = context.instance.get_runs(dg.RunsFilter(tags={TAG: name}, statuses=UNFINISHED), limit=1)
+    return bool(runs)
+
+
+def _new_data_sensor(connector: Connector) -> dg.SensorDefinition:
+    name = f"{connector.name}_new_data"
+
+    @dg.sensor(name=name, job=SYNC, minimum_interval_seconds=LOOK_EVERY_SECONDS)
+    def new_data(context: dg.SensorEvaluationContext, platform: PlatformResource) -> dg.SensorResult | dg.SkipReason:
+        """Asks the vendor whether anything is newer than the watermarks, and syncs exactly what is."""
+        if _is_busy(context, name):
+            return dg.SkipReason("The run this sensor asked for last is not finished.")
+        try:
+            newer = asyncio.run(find_newer(platform.get(), connector))
+        except VendorError as error:
+            return dg.SkipReason(f"Could not ask: {error}")
+        if not newer:
+            return dg.SkipReason(f"{connector.title} has nothing newer than the watermarks.")
+        return dg.SensorResult(run_requests=_requests(connector, newer, name))
+
+    return new_data
+
+
+def _requests(connector: Connector, newer: Newer, name: str) -> list[dg.RunRequest]:
+    selected = [asset_key(connector, stream) for stream in newer.entities]
+    tags = {TAG: name}
+    if newer.days is None:
+        return [dg.RunRequest(asset_selection=selected, tags=tags, run_config={})]
+    reports = [asset_key(connector, s) for s in connector.streams if s.kind is Kind.REPORT]
+    return [dg.RunRequest(asset_selection=[*selected, *reports], tags=tags | range_tags(newer.days), run_config={})]
+
+
+def _touched_days_sensor() -> dg.SensorDefinition:
+    name = "touched_days"
+
+    @dg.sensor(
+        name=name,
+        job=TRANSFORM,
+        minimum_interval_seconds=CARRY_EVERY_SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+    )
+    def touched_days(context: dg.SensorEvaluationContext, platform: PlatformResource) -> dg.RunRequest | dg.SkipReason:
+        """Carries changed days to the facts and aggregates: after a sensor's sync, or one that broke off half way."""
+        if _is_busy(context, name) or context.instance.get_runs(
+            dg.RunsFilter(job_name=SYNC.name, statuses=UNFINISHED), limit=1
+        ):
+            return dg.SkipReason("A run is under way; it may carry the changed days itself.")
+        with platform.get().warehouse.connect() as connection:
+            days = waiting(connection, "raw").days | waiting(connection, "facts").days
+        if not days:
+            return dg.SkipReason("No changed day is waiting.")
+        window = DayWindow(min(days), max(days) + ONE_DAY)
+        return dg.RunRequest(tags={TAG: name} | range_tags(window), run_config=ONLY_TOUCHED)
+
+    return touched_days

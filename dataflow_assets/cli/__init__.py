@@ -1,0 +1,1 @@
+"""The `dataflow` command. Help costs no heavy import: each command loads what it needs when it runs."""

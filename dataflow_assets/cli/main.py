@@ -1,0 +1,156 @@
+"""Commands and their options.
+
+Exit codes: 0 done, 1 something failed and is named, 2 wrong use or settings, 3 a server is missing or was written by a
+newer version, 130 interrupted.
+"""
+
+import sys
+from datetime import date
+from typing import Annotated
+
+import typer
+
+OK, FAILED, WRONG_USE, NO_SERVER, INTERRUPTED = 0, 1, 2, 3, 130
+
+app = typer.Typer(
+    name="dataflow",
+    help="A marketing and revenue warehouse you run yourself and can trust.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON to standard output.")]
+Accounts = Annotated[list[str] | None, typer.Option("--account", help="Only this account; may be repeated.")]
+
+
+@app.command()
+def demo() -> None:
+    """Run the whole pipeline on the sandbox: 90 days, then a day later only what changed; end with a summary."""
+    from dataflow_assets.cli.demo import run_demo  # noqa: PLC0415
+
+    raise typer.Exit(run_demo())
+
+
+@app.command()
+def dev(
+    port: Annotated[int, typer.Option(help="Port of the Dagster UI.")] = 3000,
+) -> None:
+    """Keep everything up: Dagster UI and daemon, private servers, sandbox. Ctrl-C stops it all."""
+    from dataflow_assets.cli.dev import run_dev  # noqa: PLC0415
+
+    raise typer.Exit(run_dev(port))
+
+
+@app.command()
+def sync(
+    account: Accounts = None,
+    full: Annotated[bool, typer.Option(help="List every entity instead of what changed.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Bring everything up to date: days that may still change, changed entities, then facts and aggregates."""
+    from dataflow_assets.cli.sync import run_sync  # noqa: PLC0415
+
+    raise typer.Exit(run_sync(accounts=account or [], full=full, as_json=as_json))
+
+
+@app.command()
+def backfill(
+    select: Annotated[
+        str, typer.Argument(help="A vendor (meta_ads), one stream (meta_ads/insights_ad), or a Dagster selection.")
+    ],
+    start: Annotated[str, typer.Option("--from", help="First report day, YYYY-MM-DD.")],
+    end: Annotated[str, typer.Option("--to", help="Last report day, YYYY-MM-DD.")],
+    account: Accounts = None,
+    dry_run: Annotated[bool, typer.Option(help="Show partitions, assets and expected requests; run nothing.")] = False,
+    downstream: Annotated[bool, typer.Option(help="Build facts and aggregates of these days too.")] = True,
+    as_json: Json = False,
+) -> None:
+    """Read past report days again, in one run, without a daemon. Watermarks and live syncs are not disturbed."""
+    from dataflow_assets.cli.backfill import run_backfill  # noqa: PLC0415
+
+    raise typer.Exit(
+        run_backfill(
+            select,
+            _day(start, "--from"),
+            _day(end, "--to"),
+            accounts=account or [],
+            dry_run=dry_run,
+            downstream=downstream,
+            as_json=as_json,
+        )
+    )
+
+
+@app.command()
+def status(as_json: Json = False) -> None:
+    """What is known, how far it is settled, what waits, what is in quarantine, and what was wrong last."""
+    from dataflow_assets.cli.status import run_status  # noqa: PLC0415
+
+    raise typer.Exit(run_status(as_json=as_json))
+
+
+@app.command()
+def doctor(
+    connect: Annotated[bool, typer.Option(help="Also reach for the servers and vendors.")] = True,
+    as_json: Json = False,
+) -> None:
+    """Show effective settings, secrets masked, and name each that is broken."""
+    from dataflow_assets.cli.doctor import run_doctor  # noqa: PLC0415
+
+    raise typer.Exit(run_doctor(connect=connect, as_json=as_json))
+
+
+@app.command()
+def env() -> None:
+    """Print the variables plain `dagster` commands need: eval "$(dataflow env)"."""
+    from dataflow_assets.cli.instance import print_environment  # noqa: PLC0415
+
+    raise typer.Exit(print_environment())
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True}, add_help_option=False)
+def sandbox(context: typer.Context) -> None:
+    """Serve the sandbox by hand; options as in `python -m dataflow_assets.sandbox --help`."""
+    import subprocess  # noqa: PLC0415
+
+    raise typer.Exit(subprocess.call([sys.executable, "-m", "dataflow_assets.sandbox", *context.args]))
+
+
+def _day(text: str, option: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is not a day like 2026-01-31.", param_hint=option) from None
+
+
+def main() -> None:
+    """Entry point: run a command and turn known errors into one clear message and an exit code."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        sys.stderr.write("Interrupted. What was committed is kept; run the command again to go on.\n")
+        raise SystemExit(INTERRUPTED) from None
+    except Exception as error:  # the last place to make an error readable
+        code = _exit_code(error)
+        if code is None:
+            raise
+        sys.stderr.write(f"{error}\n")
+        raise SystemExit(code) from None
+
+
+def _exit_code(error: Exception) -> int | None:
+    from dataflow_assets.embedded import EmbeddedError  # noqa: PLC0415
+    from dataflow_assets.resources.failures import VendorError  # noqa: PLC0415
+    from dataflow_assets.resources.warehouse import WarehouseError  # noqa: PLC0415
+    from dataflow_assets.settings import SettingsError  # noqa: PLC0415
+
+    if isinstance(error, SettingsError):
+        return WRONG_USE
+    if isinstance(error, (WarehouseError, EmbeddedError)):
+        return NO_SERVER
+    return FAILED if isinstance(error, VendorError) else None
+
+
+if __name__ == "__main__":
+    main()

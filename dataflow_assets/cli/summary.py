@@ -1,0 +1,139 @@
+"""What a person wants to see after a run: tables of what landed, what it cost, and what it says."""
+
+import sys
+from typing import Any, LiteralString
+
+from rich.console import Console
+from rich.table import Table
+
+from dataflow_assets.cli.runs import RunOutcome
+from dataflow_assets.connectors import all_connectors
+from dataflow_assets.raw.ddl import table as table_name
+from dataflow_assets.resources.platform import Platform
+from dataflow_assets.resources.warehouse import Connection
+
+# Wide enough for the tables where nothing says how wide it is.
+console = Console(width=None if sys.stdout.isatty() else 140)
+MOST_CAMPAIGNS = 8
+
+_LEDGER: LiteralString = """
+    select stream, sum(rows_read)::bigint as read, sum(rows_inserted + rows_updated + rows_deleted)::bigint as written,
+        sum(rows_unchanged)::bigint as unchanged, sum(rows_quarantined)::bigint as quarantined,
+        sum(requests)::bigint as requests, count(*) filter (where outcome = 'failed') as failed
+    from dataflow.sync_ledger where run_id = %s group by stream
+"""
+
+_CAMPAIGNS: LiteralString = """
+    with spent as (
+        select platform, account_id, campaign_id, currency,
+            sum(impressions) as impressions, sum(clicks) as clicks, sum(spend) as spend,
+            sum(conversions) as conversions, sum(conversion_value) as value
+        from metrics.daily_campaign_metrics
+        where day > (select max(day) - 28 from metrics.daily_campaign_metrics)
+        group by 1, 2, 3, 4
+    )
+    select campaigns.campaign_name as campaign, spent.currency, spend, impressions, clicks, conversions, value,
+        100.0 * clicks / nullif(impressions, 0) as ctr, spend / nullif(clicks, 0) as cpc,
+        (value - spend) / nullif(spend, 0) * 100 as roi
+    from spent left join marts.dim_campaign as campaigns using (platform, account_id, campaign_id)
+    order by value - spend desc limit %s
+"""
+
+
+def print_outcome(platform: Platform, outcome: RunOutcome) -> None:
+    """One run: its tables, its checks, its failures."""
+    console.print(_streams(platform, outcome.run_id))
+    checks = f"checks: {outcome.checks_passed} passed, {len(outcome.checks_failed)} failed"
+    how = "done" if outcome.success else "[bold red]failed[/]"
+    console.print(f"{how} in {outcome.seconds:.1f} s, mode [bold]{platform.mode}[/]; {checks}")
+    for line in (*outcome.failures, *outcome.checks_failed):
+        console.print(f"  [red]x[/] {line}", markup=True, highlight=False)
+
+
+def _streams(platform: Platform, run_id: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name, justify in (
+        ("table", "left"),
+        ("rows", "right"),
+        ("read", "right"),
+        ("written", "right"),
+        ("unchanged", "right"),
+        ("quarantined", "right"),
+        ("requests", "right"),
+        ("complete to", "left"),
+        ("settled through", "left"),
+    ):
+        table.add_column(name, justify=justify)  # type: ignore[arg-type]  # literals above
+    with platform.warehouse.connect() as connection:
+        ledger = {row["stream"]: row for row in connection.execute(_LEDGER, (run_id,))}
+        for connector in all_connectors():
+            marks = _watermarks(connection, connector.name)
+            for stream in connector.streams:
+                row, mark = ledger.get(stream.name), marks.get(stream.name, {})
+                table.add_row(
+                    f"{connector.name}/{stream.name}",
+                    f"{_count(connection, table_name(connector, stream)):,}",
+                    *(f"{row[name]:,}" if row else "" for name in ("read", "written", "unchanged", "quarantined")),
+                    f"{row['requests']:,}" if row else "",
+                    f"{mark['watermark']:%Y-%m-%d %H:%M}Z" if mark else "",
+                    str(mark.get("settled_through") or ""),
+                )
+    return table
+
+
+def _count(connection: Connection, name: Any) -> int:
+    from psycopg import sql  # noqa: PLC0415
+
+    row = connection.execute(sql.SQL("select count(*) as n from {}").format(name)).fetchone()
+    return int(row["n"]) if row else 0
+
+
+def _watermarks(connection: Connection, connector: str) -> dict[str, dict[str, Any]]:
+    rows = connection.execute(
+        """
+        select stream, min(watermark) as watermark, min(settled_through) as settled_through
+        from dataflow.watermarks where connector = %s group by stream
+        """,
+        (connector,),
+    )
+    return {row["stream"]: row for row in rows}
+
+
+def print_campaigns(platform: Platform) -> None:
+    """The best and the worst of four weeks, each in its own currency."""
+    table = Table(title="Campaigns, last 28 days, account currency", box=None, title_justify="left")
+    for name in ("campaign", "", "spend", "impressions", "clicks", "ctr %", "cpc", "conversions", "value", "roi %"):
+        table.add_column(name, justify="left" if name in {"campaign", ""} else "right")
+    with platform.warehouse.connect() as connection:
+        for row in connection.execute(_CAMPAIGNS, (MOST_CAMPAIGNS,)):
+            table.add_row(
+                row["campaign"] or "",
+                row["currency"],
+                f"{row['spend']:,.2f}",
+                f"{row['impressions']:,}",
+                f"{row['clicks']:,}",
+                _ratio(row["ctr"]),
+                _ratio(row["cpc"]),
+                f"{row['conversions']:,.0f}",
+                f"{row['value']:,.2f}",
+                _ratio(row["roi"]),
+            )
+    console.print(table)
+
+
+def _ratio(value: Any) -> str:
+    return "-" if value is None else f"{value:,.2f}"
+
+
+def requests_of(platform: Platform, run_id: str) -> int:
+    """Requests a run made to vendors, as its ledger says."""
+    with platform.warehouse.connect() as connection:
+        row = connection.execute(
+            "select coalesce(sum(requests), 0)::bigint as n from dataflow.sync_ledger where run_id = %s", (run_id,)
+        ).fetchone()
+    return int(row["n"]) if row else 0
+
+
+def say(text: str = "") -> None:
+    """A line to standard output."""
+    sys.stdout.write(f"{text}\n")

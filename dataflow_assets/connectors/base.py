@@ -1,0 +1,117 @@
+"""The whole contract between a vendor and the rest: a `Connector` is data and four functions.
+
+Adding a vendor means one module beside this one that defines `CONNECTOR`, and its dbt staging folder.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from dataflow_assets.connectors.records import Column
+from dataflow_assets.resources.http import Caller, VendorApi
+from dataflow_assets.settings import Settings
+from dataflow_assets.windows import DayWindow
+
+
+class Kind(StrEnum):
+    """What a stream's records are, which decides how they are stored."""
+
+    REPORT = "report"  # facts by report day: a fetched slice replaces the stored slice
+    ENTITY = "entity"  # things with an id: upsert, older never overwrites newer, vanished ones get a tombstone
+    EVENT = "event"  # happened once: appended by id
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stream:
+    """One table of a vendor, declared once."""
+
+    name: str
+    description: str
+    kind: Kind
+    columns: tuple[Column, ...]
+    key: tuple[str, ...]
+    endpoint: str
+    params: Mapping[str, Any] = field(default_factory=dict)
+    page_size: int = 100
+    ignored: tuple[str, ...] = ()  # fields the vendor sends that we know and do not keep
+    report_day: str | None = None  # report: the column with the day, in the account's time zone
+    slice_days: int = 1  # report: days fetched and committed together
+    cursor: str | None = None  # entity, event: the column that moves when a record changes
+    overlap: timedelta = timedelta(0)  # entity: how far below the watermark the next read starts
+    sweep_every: timedelta | None = None  # entity: how often everything is listed, to see what vanished
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        """Names of the vendor's columns, in table order."""
+        return tuple(column.name for column in self.columns)
+
+
+@dataclass(frozen=True)
+class Account:
+    """One account of a vendor. Report days are days of `zone`; money is in `currency`."""
+
+    id: str
+    name: str
+    currency: str
+    zone: ZoneInfo
+
+
+@dataclass(frozen=True)
+class Since:
+    """A window of an entity stream: everything changed after `cursor`, or everything there is when it is None."""
+
+    cursor: datetime | None
+
+    def __str__(self) -> str:
+        return f"changed since {self.cursor:%Y-%m-%d %H:%M:%S%z}" if self.cursor else "everything"
+
+
+Window = DayWindow | Since
+
+
+@dataclass(frozen=True)
+class Page:
+    """Records as the vendor sent them: a JSON array, not yet decoded."""
+
+    records: msgspec.Raw
+
+
+@dataclass(frozen=True)
+class Probe:
+    """The question "anything newer?" about one account and entity stream."""
+
+    account: Account
+    stream: Stream
+    watermark: datetime
+
+
+Read = Callable[[Caller, Account, Stream, Window], AsyncIterator[Page]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Connector:
+    """A vendor: what it has, and how to ask for it. The functions read settings, never the environment."""
+
+    name: str
+    title: str
+    streams: tuple[Stream, ...]
+    api: Callable[[Settings], VendorApi]
+    accounts: Callable[[Caller, Settings], Awaitable[Sequence[Account]]]
+    read: Read
+    newer: Callable[[Caller, Sequence[Probe]], Awaitable[Sequence[Probe]]]  # probes that found something
+    account_ids: Callable[[Settings], tuple[str, ...]]  # configured ones; empty means all that are visible
+    initial_history_days: Callable[[Settings], int]
+    lookback_days: Callable[[Settings], int]  # how long a report day keeps changing
+    retention_days: int  # the vendor keeps no more history than this
+
+    def stream(self, name: str) -> Stream:
+        """The stream of that name. Raises KeyError with the known names."""
+        for stream in self.streams:
+            if stream.name == name:
+                return stream
+        raise KeyError(f"{self.name} has no stream {name!r}; it has {', '.join(s.name for s in self.streams)}.")

@@ -1,0 +1,1 @@
+"""Vendor pages in, raw tables out: decode, check, land in one transaction. `factory` and `report` know Dagster."""

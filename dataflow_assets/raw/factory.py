@@ -1,0 +1,126 @@
+"""Stream -> Dagster asset `raw/<source>/<stream>`."""
+
+from collections.abc import Sequence
+
+import dagster as dg
+
+from dataflow_assets.connectors.base import Connector, Kind, Stream
+from dataflow_assets.partitions import DAILY, window_of
+from dataflow_assets.raw.ddl import schema_name, system_columns
+from dataflow_assets.raw.report import preview, summary
+from dataflow_assets.raw.session import ensure_schema, open_sync
+from dataflow_assets.raw.sync import StreamReport
+from dataflow_assets.resources.budget import Lane
+from dataflow_assets.resources.dagster import PlatformResource
+from dataflow_assets.windows import DayWindow
+
+RETRIES_AFTER_A_TOLD_WAIT = 3
+
+
+class RawConfig(dg.Config):
+    """How one run of a raw asset reads."""
+
+    accounts: list[str] = []  # noqa: RUF012  pydantic copies defaults. Empty: all
+    full: bool = False  # entities: list everything instead of what changed
+    lane: Lane = Lane.LIVE  # backfills wait for live work
+
+
+def build_raw_assets(connectors: Sequence[Connector]) -> list[dg.AssetsDefinition]:
+    """One asset per stream of every connector."""
+    return [_asset(connector, stream) for connector in connectors for stream in connector.streams]
+
+
+def asset_key(connector: Connector, stream: Stream) -> dg.AssetKey:
+    """Where a stream stands in the lineage graph."""
+    return dg.AssetKey(["raw", connector.name, stream.name])
+
+
+def op_name(connector: Connector, stream: Stream) -> str:
+    """The step of a stream's asset, to which run configuration is addressed."""
+    return f"raw__{connector.name}__{stream.name}"
+
+
+def _asset(connector: Connector, stream: Stream) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=asset_key(connector, stream),
+        description=stream.description,
+        group_name=connector.name,
+        kinds={"python", "postgres"},
+        partitions_def=DAILY if stream.kind is Kind.REPORT else None,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        tags={"dataflow/kind": stream.kind.value},
+        metadata={
+            "dagster/column_schema": table_schema(stream),
+            "dagster/table_name": f"{schema_name(connector)}.{stream.name}",
+            "dagster/relation_identifier": f"{schema_name(connector)}.{stream.name}",
+        },
+    )
+    async def raw_asset(
+        context: dg.AssetExecutionContext, config: RawConfig, platform: PlatformResource
+    ) -> dg.MaterializeResult[None]:
+        window = window_of(context) if stream.kind is Kind.REPORT else None
+        report = await _sync(context, config, platform, window)
+        for account in report.accounts:
+            for name in account.unknown_fields:
+                context.log.warning(f"{connector.title} has begun to send {name!r} in {stream.name}; kept in _extra.")
+        metadata = {
+            **summary(report, platform.get().mode),
+            "preview": await preview(platform.get(), connector, stream),
+        }
+        if report.failed:
+            # What did land is shown, even though the step is red.
+            context.log_event(dg.AssetObservation(asset_key=context.asset_key, metadata=metadata))
+            raise _failure(context, report)
+        return dg.MaterializeResult(metadata=metadata)
+
+    async def _sync(
+        context: dg.AssetExecutionContext,
+        config: RawConfig,
+        platform: PlatformResource,
+        window: DayWindow | None,
+    ) -> StreamReport:
+        found = platform.get()
+        ensure_schema(found)
+        async with open_sync(
+            found,
+            connector,
+            lane=config.lane,
+            run_id=context.run.run_id,
+            only_accounts=tuple(config.accounts),
+            on_note=context.log.warning,
+        ) as sync:
+            return await sync.run(stream, window, full=config.full)
+
+    return raw_asset
+
+
+def _failure(context: dg.AssetExecutionContext, report: StreamReport) -> Exception:
+    lines = [failed.error or "" for failed in report.failed]
+    landed = len(report.accounts) - len(report.failed)
+    text = (
+        f"{len(report.failed)} of {len(report.accounts)} accounts failed; {landed} landed and are kept. "
+        "Watermarks of the failed ones stay where they were; run again to go on from there.\n" + "\n".join(lines)
+    )
+    waits = [failed.retry_after_seconds for failed in report.failed if failed.retry_after_seconds is not None]
+    if len(waits) == len(report.failed):
+        context.log.warning(text)
+        return dg.RetryRequested(max_retries=RETRIES_AFTER_A_TOLD_WAIT, seconds_to_wait=max(waits))
+    return dg.Failure(description=text, allow_retries=False)
+
+
+def table_schema(stream: Stream) -> dg.TableSchema:
+    """Column docs for the UI."""
+    own = [
+        dg.TableColumn(
+            column.name,
+            column.type.value,
+            column.description,
+            constraints=dg.TableColumnConstraints(nullable=column.nullable, unique=False),
+        )
+        for column in stream.columns
+    ]
+    added = [
+        dg.TableColumn(name, kind.removesuffix(" not null"), text)
+        for name, (kind, text) in system_columns(stream).items()
+    ]
+    return dg.TableSchema(columns=own + added)

@@ -1,0 +1,310 @@
+"""One stream of one vendor, brought up to date: accounts side by side, each in slices, each slice in one transaction.
+
+A slice commits its rows, quarantined records, touched days, ledger row and watermark together or not at all. One
+account's failure is reported and does not stop another's.
+"""
+
+import asyncio
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from dataflow_assets.connectors.base import Account, Connector, Kind, Since, Stream, Window
+from dataflow_assets.raw import ledger
+from dataflow_assets.raw.ledger import Counts
+from dataflow_assets.raw.plan import ReportRules, completion, incremental_window, readable
+from dataflow_assets.raw.stage import Stage
+from dataflow_assets.resources.failures import Fatal, Throttled, TooMuchData, VendorError
+from dataflow_assets.resources.http import ApiClient, Caller, Tally
+from dataflow_assets.resources.redact import redact
+from dataflow_assets.resources.warehouse import AsyncConnection, Warehouse
+from dataflow_assets.resources.watermarks import (
+    StreamId,
+    Watermark,
+    advance_entity,
+    advance_report,
+    read_watermark,
+)
+from dataflow_assets.windows import DayWindow
+
+LONGEST_ERROR = 2_000
+EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
+
+
+@dataclass
+class AccountReport:
+    """What happened to one account's stream."""
+
+    account: Account
+    counts: Counts = field(default_factory=Counts)
+    tally: Tally = field(default_factory=Tally)
+    windows: list[Window] = field(default_factory=list)  # published ones
+    touched_days: set[object] = field(default_factory=set)
+    unknown_fields: list[str] = field(default_factory=list)  # seen for the first time
+    before: Watermark | None = None
+    after: Watermark | None = None
+    error: str | None = None
+    retry_after_seconds: float | None = None  # set when waiting is all that is needed
+
+
+@dataclass
+class StreamReport:
+    """What happened to a stream, account by account."""
+
+    connector: Connector
+    stream: Stream
+    accounts: list[AccountReport]
+    overhead: Tally  # requests that were about no single account
+
+    @property
+    def counts(self) -> Counts:
+        """Rows of all accounts."""
+        total = Counts()
+        for report in self.accounts:
+            total.add(report.counts)
+        return total
+
+    @property
+    def tally(self) -> Tally:
+        """Cost of all accounts."""
+        total = Tally()
+        total.add(self.overhead)
+        for report in self.accounts:
+            total.add(report.tally)
+        return total
+
+    @property
+    def failed(self) -> list[AccountReport]:
+        """Accounts that did not come through."""
+        return [report for report in self.accounts if report.error is not None]
+
+
+@dataclass
+class Sync:
+    """The means of a sync: an open client, a warehouse, and how things are reported."""
+
+    connector: Connector
+    client: ApiClient
+    warehouse: Warehouse
+    rules: ReportRules
+    accounts: Sequence[Account]
+    missing_accounts: Sequence[str] = ()  # configured, but the credentials do not see them
+    overhead: Tally = field(default_factory=Tally)  # requests about no single account, not yet reported
+    concurrency: int = 4
+    run_id: str | None = None
+    on_watermark: Callable[[StreamId, Watermark], None] = lambda _stream, _watermark: None
+    on_note: Callable[[str], None] = lambda _note: None
+    secrets: tuple[str, ...] = ()
+    stop: str | None = None  # why no account should go on
+
+    async def run(self, stream: Stream, window: DayWindow | None = None, *, full: bool = False) -> StreamReport:
+        """Sync one stream for every account.
+
+        `window` names report days to replace; None means from the watermark on. `full` lists every entity.
+        Never raises for what happens to an account; look at `StreamReport.failed`.
+        """
+        turns = asyncio.Semaphore(self.concurrency)
+
+        async def one(account: Account) -> AccountReport:
+            async with turns:
+                return await self._account(account, stream, window, full)
+
+        reports = list(await asyncio.gather(*(one(account) for account in self.accounts)))
+        reports += [self._not_visible(account) for account in self.missing_accounts]
+        overhead, self.overhead = self.overhead, Tally()
+        return StreamReport(self.connector, stream, reports, overhead)
+
+    def _not_visible(self, account_id: str) -> AccountReport:
+        placeholder = Account(account_id, "", "", self.accounts[0].zone if self.accounts else _UTC)
+        return AccountReport(
+            placeholder,
+            error=f"{self.connector.name}, account {account_id}: the credentials do not see this account. "
+            "Give them access, or take it out of the settings.",
+        )
+
+    async def _account(self, account: Account, stream: Stream, window: DayWindow | None, full: bool) -> AccountReport:
+        report = AccountReport(account)
+        if self.stop:
+            report.error = self.stop
+            return report
+        try:
+            async with await self.warehouse.connect_async() as connection:
+                await _AccountSync(self, connection, stream, report).run(window, full=full)
+        except VendorError as error:
+            report.error = str(error)
+            if isinstance(error, Throttled):
+                report.retry_after_seconds = error.wait_seconds
+            if isinstance(error, Fatal) and error.scope == "vendor":
+                self.stop = str(error)
+        except Exception as error:  # noqa: BLE001  a bulkhead: whatever hits one account must not sink the others
+            report.error = redact(
+                f"{self.connector.name}, account {account.id}, {stream.name}: {type(error).__name__}: {error}",
+                self.secrets,
+            )
+        return report
+
+
+_UTC = ZoneInfo("UTC")
+
+
+@dataclass
+class _AccountSync:
+    """One account's stream on one connection."""
+
+    sync: Sync
+    connection: AsyncConnection
+    stream: Stream
+    report: AccountReport
+
+    @property
+    def id(self) -> StreamId:
+        return StreamId(self.sync.connector.name, self.report.account.id, self.stream.name)
+
+    async def run(self, window: DayWindow | None, *, full: bool) -> None:
+        self.report.before = self.report.after = await read_watermark(self.connection, self.id)
+        if self.stream.kind is Kind.REPORT:
+            await self._report_days(window)
+        else:
+            await self._slice(self._entity_window(full), None)
+        if self.report.after:
+            self.sync.on_watermark(self.id, self.report.after)
+
+    def _entity_window(self, full: bool) -> Since:
+        known, stream, now = self.report.before, self.stream, self.sync.client.vendor_now()
+        sweep_due = stream.sweep_every is not None and (
+            known is None or known.swept_at is None or now - known.swept_at >= stream.sweep_every
+        )
+        if full or known is None or stream.cursor is None or sweep_due:
+            return Since(None)
+        return Since(known.instant - stream.overlap)
+
+    async def _report_days(self, window: DayWindow | None) -> None:
+        now, zone, rules = self.sync.client.vendor_now(), self.report.account.zone, self.sync.rules
+        asked = window or incremental_window(self.report.before, now, zone, rules)
+        held = readable(asked, now, zone, rules)
+        if held != asked:
+            self.sync.on_note(
+                f"{self.id.connector}, account {self.id.account}, {self.stream.name}: of {asked} only "
+                f"{held or 'nothing'} can be read: the rest has not begun in {zone} or is past the vendor's retention "
+                f"of {rules.retention} days."
+            )
+        if held is None:
+            return
+        attempt, remaining = await ledger.begin_attempt(self.connection, self.id, held)
+        for block in remaining:
+            for part in block.slices(self.stream.slice_days):
+                await self._split(part, attempt)
+        await ledger.finish_attempt(self.connection, attempt)
+
+    async def _split(self, window: DayWindow, attempt: str) -> None:
+        try:
+            await self._slice(window, attempt)
+        except TooMuchData:
+            if len(window.days) == 1:
+                raise
+            for half in window.halves():
+                await self._split(half, attempt)
+
+    async def _slice(self, window: Window, attempt: str | None) -> None:
+        if self.sync.stop:
+            raise Fatal(self.sync.stop, vendor=self.id.connector, account=self.id.account)
+        caller = self.sync.client.caller(self.report.account.id)
+        piece = _Slice(window, attempt, str(uuid.uuid4()), self.sync.client.vendor_now())
+        try:
+            stage = await self._fetch(window, caller)
+            await self._publish(piece, stage, caller.tally)
+        except Exception as error:
+            if not isinstance(error, TooMuchData):
+                await self._note_failure(piece, caller.tally, error)
+            raise
+        finally:
+            self.report.tally.add(caller.tally)
+        self.report.counts.add(piece.counts)
+        self.report.windows.append(window)
+
+    async def _fetch(self, window: Window, caller: Caller) -> Stage:
+        stage = Stage(self.connection, self.sync.connector, self.stream, window)
+        await stage.open()
+        async for page in self.sync.connector.read(caller, self.report.account, self.stream, window):
+            await stage.add(page.records)
+        await stage.flush()
+        return stage
+
+    async def _publish(self, piece: "_Slice", stage: Stage, tally: Tally) -> None:
+        counts, window = piece.counts, piece.window
+        counts.read, counts.quarantined = stage.rows + len(stage.rejected), len(stage.rejected)
+        async with self.connection.transaction():
+            await self.connection.execute("select pg_advisory_xact_lock(hashtextextended(%s, 1))", (self.id.redis_key,))
+            outcome = "published"
+            if isinstance(window, DayWindow) and await ledger.newer_reading_exists(
+                self.connection, self.id, window, piece.started_at
+            ):
+                outcome = "superseded"
+            else:
+                published = await stage.publish(self.report.account, sync_id=piece.sync_id, synced_at=piece.started_at)
+                counts.inserted, counts.updated = published.inserted, published.updated
+                counts.deleted = published.deleted
+                counts.unchanged = published.distinct_rows - published.inserted - published.updated
+                counts.duplicate = stage.rows - published.distinct_rows
+                self.report.touched_days.update(published.touched_days)
+                await ledger.set_aside(self.connection, self.id, piece.sync_id, stage.rejected)
+                self.report.unknown_fields += await ledger.notice_unknown_fields(
+                    self.connection, self.id, stage.unknown_fields
+                )
+                await self._advance(window, piece.started_at, published.newest)
+            await self._record(piece, outcome, counts, tally)
+
+    async def _record(
+        self, piece: "_Slice", outcome: str, counts: Counts, tally: Tally, error: str | None = None
+    ) -> None:
+        await ledger.record_slice(
+            self.connection,
+            self.id,
+            piece.window,
+            sync_id=piece.sync_id,
+            attempt=piece.attempt,
+            outcome=outcome,
+            fetch_started_at=piece.started_at,
+            counts=counts,
+            tally=tally,
+            run_id=self.sync.run_id,
+            error=error,
+        )
+
+    async def _advance(self, window: Window, read_at: datetime, newest: datetime | None) -> None:
+        if isinstance(window, DayWindow):
+            done = completion(window, read_at, self.report.account.zone, self.sync.rules)
+            if done is None:
+                return  # the day is still running: what is stored is partial, and the watermark stays
+            self.report.after = await advance_report(
+                self.connection,
+                self.id,
+                complete_from=done.complete_from,
+                complete_to=done.complete_to,
+                first_day=window.start,
+                settled_through=done.settled_through,
+            )
+            return
+        swept_at = read_at if window.cursor is None else None
+        # A stream without a cursor is known as of the moment its full listing began.
+        fallback = read_at if self.stream.cursor is None else EPOCH
+        self.report.after = await advance_entity(self.connection, self.id, newest=newest or fallback, swept_at=swept_at)
+
+    async def _note_failure(self, piece: "_Slice", tally: Tally, error: Exception) -> None:
+        if self.connection.broken or self.connection.closed:
+            return
+        text = redact(str(error), self.sync.secrets)[:LONGEST_ERROR]
+        await self._record(piece, "failed", Counts(), tally, text)
+
+
+@dataclass(frozen=True)
+class _Slice:
+    """One slice on its way: what it covers, whose attempt it is part of, and when its reading began (vendor's time)."""
+
+    window: Window
+    attempt: str | None
+    sync_id: str
+    started_at: datetime
+    counts: Counts = field(default_factory=Counts)

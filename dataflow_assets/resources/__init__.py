@@ -1,0 +1,1 @@
+"""What talks to the outside: HTTP, request budgets, the warehouse, Redis, Slack, dbt."""

@@ -1,0 +1,211 @@
+"""The way to a vendor: one client that budgets, sends, classifies, retries and counts every request.
+
+A vendor is described by a `VendorApi`: where it is, how to authorise, and how to read its answers. The token travels in
+a header and never in a URL; exceptions hold our own words only.
+"""
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+import httpx
+
+from dataflow_assets.resources.breaker import CircuitBreaker
+from dataflow_assets.resources.budget import Lane, Limit, RequestBudget
+from dataflow_assets.resources.clock import SYSTEM_CLOCK, Clock
+from dataflow_assets.resources.failures import Retryable, Scope, Throttled, VendorError
+from dataflow_assets.resources.retry import vendor_request
+
+TIMEOUT = httpx.Timeout(120.0, connect=15.0)
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer of a vendor, whole. `account` is the account the request was about, if any."""
+
+    status: int
+    headers: httpx.Headers
+    body: bytes
+    account: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class VendorApi:
+    """How to speak to one vendor with one set of credentials."""
+
+    name: str
+    base_url: str
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    params: Mapping[str, str] = field(default_factory=dict, repr=False)
+    classify: Callable[[Reply], VendorError | None]  # None: the answer is good
+    usage: Callable[[Reply], Mapping[Scope, float]]  # fractions of the vendor's own budgets, 1.0 is used up
+    limits: Callable[[str | None], Mapping[Scope, Limit]]  # our budgets for a request about that account
+
+
+@dataclass
+class Tally:
+    """What was spent on the way."""
+
+    requests: int = 0
+    retries: int = 0
+    bytes: int = 0
+    budget_wait_seconds: float = 0.0
+    retry_wait_seconds: float = 0.0
+
+    def add(self, other: "Tally") -> None:
+        """Add another tally to this one."""
+        self.requests += other.requests
+        self.retries += other.retries
+        self.bytes += other.bytes
+        self.budget_wait_seconds += other.budget_wait_seconds
+        self.retry_wait_seconds += other.retry_wait_seconds
+
+
+class ApiClient(AbstractAsyncContextManager["ApiClient"]):
+    """A vendor's API for the length of one task. Open it inside the event loop that uses it."""
+
+    def __init__(
+        self,
+        api: VendorApi,
+        *,
+        budget: RequestBudget,
+        breaker: CircuitBreaker,
+        lane: Lane = Lane.LIVE,
+        patience_seconds: float = 60.0,
+        clock: Clock = SYSTEM_CLOCK,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self.api = api
+        self._budget = budget
+        self._breaker = breaker
+        self._lane = lane
+        self._patience = patience_seconds
+        self.clock = clock
+        self._skew = timedelta(0)
+        self._http = httpx.AsyncClient(
+            base_url=api.base_url, headers=dict(api.headers), timeout=TIMEOUT, transport=transport
+        )
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._http.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    def caller(self, account: str | None = None) -> "Caller":
+        """A view of this client that speaks about one account and keeps its own tally."""
+        return Caller(self, account, Tally())
+
+    def vendor_now(self) -> datetime:
+        """The time at the vendor, by the Date header of its latest answer. UTC."""
+        return self.clock.now() + self._skew
+
+    async def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str],
+        form: Mapping[str, str] | None,
+        account: str | None,
+        cost: int,
+        tally: Tally,
+    ) -> Reply:
+        """Send one request and return a good answer.
+
+        Raises:
+            Throttled: the told wait is longer than the patience of this client.
+            Retryable: the fault did not pass in six tries.
+            TooMuchData, Fatal: as the vendor's `classify` decided.
+        """
+
+        def waited(seconds: float) -> None:
+            tally.retries += 1
+            tally.retry_wait_seconds += seconds
+
+        policy = vendor_request(self.clock, patience_seconds=self._patience, on_wait=waited)
+        limits = self.api.limits(account)
+
+        async def attempt() -> Reply:
+            tally.budget_wait_seconds += await self._budget.acquire(list(limits.values()), cost=cost, lane=self._lane)
+            # After the budget: a probe must not spend its lease waiting for its turn.
+            await self._breaker.before_request()
+            request = self._http.build_request(method, path, params={**self.api.params, **params}, data=form)
+            reply = await self._exchange(request, account, tally)
+            await self._learn(reply, limits)
+            return reply
+
+        return await policy(attempt)
+
+    async def _exchange(self, request: httpx.Request, account: str | None, tally: Tally) -> Reply:
+        tally.requests += 1
+        try:
+            answer = await self._http.send(request)
+        except httpx.TransportError as error:
+            await self._breaker.failure()
+            host = urlsplit(self.api.base_url).netloc
+            raise Retryable(
+                f"the connection to {host} failed ({type(error).__name__}).",
+                vendor=self.api.name,
+                account=account,
+                hint="Check that the address is right and can be reached from here.",
+            ) from None
+        tally.bytes += len(answer.content)
+        self._measure_skew(answer.headers)
+        return Reply(answer.status_code, answer.headers, answer.content, account)
+
+    async def _learn(self, reply: Reply, limits: Mapping[Scope, Limit]) -> None:
+        for scope, fraction in self.api.usage(reply).items():
+            if scope in limits:
+                await self._budget.report_usage(limits[scope], fraction)
+        failure = self.api.classify(reply)
+        if isinstance(failure, Throttled):
+            # Every process must hold still: calls made during a block extend it.
+            await self._budget.block(limits.get(failure.scope, limits["vendor"]), failure.wait_seconds)
+        if isinstance(failure, Retryable):
+            await self._breaker.failure()
+        else:
+            await self._breaker.success()
+        if failure is not None:
+            raise failure
+
+    def _measure_skew(self, headers: httpx.Headers) -> None:
+        # Which days are complete is the vendor's to say: a laptop with a wrong clock must not close a day early.
+        if told := headers.get("date"):
+            self._skew = parsedate_to_datetime(told) - self.clock.now()
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Requests about one account, with their own tally."""
+
+    client: ApiClient
+    account: str | None
+    tally: Tally
+
+    async def get(self, path: str, params: Mapping[str, Any]) -> Reply:
+        """GET a path below the vendor's base URL."""
+        return await self.client.send(
+            "GET", path, params=params, form=None, account=self.account, cost=1, tally=self.tally
+        )
+
+    async def post(self, path: str, form: Mapping[str, Any], *, cost: int = 1) -> Reply:
+        """POST a form. `cost` is what the request takes from the budget: a batch costs one per item."""
+        return await self.client.send(
+            "POST", path, params={}, form=form, account=self.account, cost=cost, tally=self.tally
+        )
+
+    async def pause(self, seconds: float) -> None:
+        """Wait, for example between two looks at an asynchronous job."""
+        await self.client.clock.sleep(seconds)
+
+    def now(self) -> datetime:
+        """The time at the vendor, in UTC."""
+        return self.client.vendor_now()

@@ -1,0 +1,88 @@
+"""Where everything is for this process: warehouse, Redis and vendors, configured ones first, private ones otherwise."""
+
+import sys
+from dataclasses import dataclass
+from functools import cache
+
+import redis
+
+from dataflow_assets.resources.warehouse import Warehouse
+from dataflow_assets.settings import Settings, get_settings
+
+
+@dataclass(frozen=True)
+class Platform:
+    """The servers a process works with. `settings` already points the vendors at the sandbox in sandbox mode."""
+
+    settings: Settings
+    warehouse: Warehouse
+    redis_url: str
+    mode: str  # "sandbox" or "live"
+    sandbox_url: str | None
+    is_private: bool  # the servers are our own, below settings.state_dir
+
+    def redis(self) -> redis.Redis:
+        """A synchronous Redis client."""
+        return redis.Redis.from_url(self.redis_url, socket_timeout=5, socket_connect_timeout=5)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Every secret this process knows, for redaction."""
+        meta = self.settings.meta_ads
+        hidden = (meta.access_token, meta.app_secret, self.settings.slack_webhook_url)
+        return tuple(value.get_secret_value() for value in hidden if value is not None)
+
+
+@cache
+def get_platform() -> Platform:
+    """The platform of this process. Starts private servers, once, for what is not configured.
+
+    Raises:
+        SettingsError: a setting is unusable.
+        EmbeddedError: a private server is needed and did not start.
+    """
+    settings = get_settings()
+    database = settings.database_url.get_secret_value() if settings.database_url else None
+    cache_url = settings.redis_url.get_secret_value() if settings.redis_url else None
+    sandbox = settings.sandbox.url if settings.uses_sandbox else None
+    wants_sandbox = settings.uses_sandbox and sandbox is None
+    if database is None or cache_url is None or wants_sandbox:
+        from dataflow_assets.embedded import acquire  # noqa: PLC0415  a leaf, loaded only when nothing is configured
+
+        # Never released: the lease lives as long as the process, and the kernel takes it back.
+        endpoints = acquire(
+            settings.state_dir, sandbox_command=_sandbox_command(settings) if wants_sandbox else None
+        ).endpoints
+        database = database or endpoints.database_url
+        cache_url = cache_url or endpoints.redis_url
+        sandbox = sandbox or endpoints.sandbox_url
+    mode = settings.mode
+    return Platform(
+        settings=settings.on_sandbox(sandbox) if mode == "sandbox" and sandbox else settings,
+        warehouse=Warehouse(database),
+        redis_url=cache_url,
+        mode=mode,
+        sandbox_url=sandbox if mode == "sandbox" else None,
+        is_private=settings.database_url is None,
+    )
+
+
+def known_database_url() -> str | None:
+    """Where the warehouse is, if that can be said without starting anything."""
+    settings = get_settings()
+    if settings.database_url is not None:
+        return settings.database_url.get_secret_value()
+    if not settings.state_dir.exists():
+        return None
+    from dataflow_assets.embedded import status  # noqa: PLC0415  as above
+
+    endpoints = status(settings.state_dir)
+    return endpoints.database_url if endpoints else None
+
+
+def _sandbox_command(settings: Settings) -> list[str]:
+    sandbox = settings.sandbox
+    command = [sys.executable, "-m", "dataflow_assets.sandbox", "--port", "{port}"]
+    state = str(settings.state_dir / "sandbox.json")
+    command += ["--state", state, "--seed", str(sandbox.seed), "--speed", str(sandbox.speed)]
+    return command + (["--now", sandbox.now] if sandbox.now else [])

@@ -1,0 +1,104 @@
+"""Faults on demand: rules that say which requests go wrong, how, and how often.
+
+The rules know nothing of a vendor. Each vendor names the faults it can produce and, per request, those that make sense
+there; a rule neither counts nor fires where its fault makes no sense.
+"""
+
+import threading
+from collections.abc import Container
+from dataclasses import dataclass
+
+import msgspec
+
+from dataflow_assets.sandbox.world.chance import draws, salt
+
+TRANSPORT_FAULTS = frozenset({"slow", "cut_connection", "malformed_page", "html_502"})
+"""What can go wrong with any HTTP answer."""
+
+
+class Match(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which requests; None stands for any."""
+
+    vendor: str | None = None
+    account: str | None = None
+    endpoint: str | None = None
+
+    def covers(self, vendor: str, account: str | None, endpoint: str) -> bool:
+        """Whether a request is meant. Account ids count with and without their `act_`."""
+        return (
+            self.vendor in (None, vendor)
+            and self.endpoint in (None, endpoint)
+            and (self.account is None or (account is not None and self.account.removeprefix("act_") == account))
+        )
+
+
+class FaultRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One fault. Of the requests that match, the first `after` pass; then it fires `times` times (None: always).
+
+    With a `probability` each of these requests is hit by a chance that only depends on the seed and on how many came
+    before. `status`, `code` and `seconds` override what the fault would otherwise answer, where that makes sense.
+    """
+
+    fault: str
+    match: Match = Match()
+    times: int | None = None
+    after: int = 0
+    probability: float = 1.0
+    status: int | None = None
+    code: int | None = None
+    seconds: float | None = None
+
+
+@dataclass
+class _Entry:
+    rule: FaultRule
+    salt: bytes
+    seen: int = 0
+    fired: int = 0
+
+    def due(self) -> bool:
+        """Count one matching request and say whether it is hit."""
+        self.seen += 1
+        if self.seen <= self.rule.after or self.fired == self.rule.times:
+            return False
+        if draws(self.salt, self.seen)[0] >= self.rule.probability * 2**32:
+            return False
+        self.fired += 1
+        return True
+
+
+class FaultBook:
+    """The rules in force, oldest first. Safe to use from several threads."""
+
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+        self._lock = threading.Lock()
+        self._entries: list[_Entry] = []
+
+    def add(self, *rules: FaultRule) -> None:
+        """Put rules in force, after those already there."""
+        with self._lock:
+            for rule in rules:
+                number = len(self._entries)
+                self._entries.append(_Entry(rule, salt(self._seed, "fault", number)))
+
+    def clear(self) -> None:
+        """Remove every rule."""
+        with self._lock:
+            self._entries.clear()
+
+    def listing(self) -> list[dict[str, object]]:
+        """The rules with how many matching requests each has `seen` and how often it has `fired`."""
+        with self._lock:
+            return [
+                {**msgspec.to_builtins(entry.rule), "seen": entry.seen, "fired": entry.fired} for entry in self._entries
+            ]
+
+    def fire(self, vendor: str, account: str | None, endpoint: str, possible: Container[str]) -> list[FaultRule]:
+        """The rules that hit this request, among the faults `possible` there; a request counts at every match."""
+        with self._lock:
+            return [
+                entry.rule
+                for entry in self._entries
+                if entry.rule.fault in possible and entry.rule.match.covers(vendor, account, endpoint) and entry.due()
+            ]

@@ -1,0 +1,197 @@
+"""Environment in, one frozen `Settings` out. The only reader of `os.environ`.
+
+Names: `DATABASE_URL`, `REDIS_URL` and `DAGSTER_HOME` as hosts provide them; everything else starts with `DATAFLOW_` and
+nests with `__` (`DATAFLOW_META_ADS__ACCESS_TOKEN`). A file `.env` in the working directory is read if it is there; the
+environment wins over it. Any name may be given as NAME_FILE, the path of a file that holds the value (Docker and
+Kubernetes secrets).
+"""
+
+import os
+from collections.abc import Mapping
+from datetime import date
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any
+
+from dotenv import dotenv_values
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+# Set by us for what we start, or by the tests: no settings.
+INTERNAL_NAMES = ("DATAFLOW_TEST_", "DATAFLOW_DBT_", "DATAFLOW_BUILD_WINDOWS", "DATAFLOW_DAGSTER_STORAGE_URL")
+STANDARD_NAMES = ("DATABASE_URL", "REDIS_URL", "DAGSTER_HOME")
+
+
+class SettingsError(Exception):
+    """One or more settings are unusable. The message names each one and says what is expected."""
+
+
+class MetaAdsSettings(BaseModel):
+    """A Meta Marketing API connection. Sources: `apis/meta_ads.md` sections 1 and 3."""
+
+    model_config = ConfigDict(frozen=True)
+
+    access_token: SecretStr | None = Field(None, description="System-user token with the scope ads_read.")
+    app_id: str = Field("", description="The app the token belongs to; request budgets are kept per app.")
+    app_secret: SecretStr | None = Field(
+        None, description="Adds appsecret_proof to every call. Needed when the app demands it."
+    )
+    account_ids: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Ad account ids, comma separated, with or without act_. Empty: all the token can see."
+    )
+    base_url: str = Field("https://graph.facebook.com", description="Root of the Graph API.")
+    token_url: str = Field("", description="Token endpoint; empty means oauth/access_token below base_url.")
+    api_version: str = Field("v26.0", pattern=r"^v\d+\.\d+$")
+    requests_per_hour: int = Field(3_000, gt=0, description="Our own ceiling of calls per ad account and hour.")
+    app_requests_per_hour: int = Field(12_000, gt=0, description="Our own ceiling of calls per app and hour.")
+    initial_history_days: int = Field(90, gt=0, le=1_123, description="Days fetched by the very first sync.")
+    lookback_days: int = Field(28, ge=1, le=90, description="How long Meta keeps changing the figures of a day.")
+
+    @field_validator("account_ids", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            value = [part.strip() for part in value.split(",")]
+        return tuple(str(part).removeprefix("act_") for part in value if part)
+
+    @property
+    def is_configured(self) -> bool:
+        """Whether credentials are set, which is what switches a vendor on."""
+        return self.access_token is not None
+
+
+class SandboxSettings(BaseModel):
+    """The local twin of the vendors, used while no vendor has credentials."""
+
+    model_config = ConfigDict(frozen=True)
+
+    url: str | None = Field(None, description="A running sandbox; empty starts one.")
+    seed: int = 7
+    now: str | None = Field(None, description="World time at the first start, ISO 8601 in UTC; empty is now.")
+    speed: float = Field(1.0, ge=0, description="World seconds per second; 0 freezes the world.")
+
+
+class Settings(BaseSettings):
+    """Everything that can be configured. Frozen: one process has one set of values."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="DATAFLOW_",
+        env_nested_delimiter="__",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        populate_by_name=True,
+    )
+
+    database_url: SecretStr | None = Field(
+        None,
+        validation_alias=AliasChoices("DATABASE_URL", "database_url"),
+        description="PostgreSQL 16 or newer, with TimescaleDB or without. Empty starts a private server.",
+    )
+    redis_url: SecretStr | None = Field(
+        None,
+        validation_alias=AliasChoices("REDIS_URL", "redis_url"),
+        description="Any server that speaks the Redis protocol, 6.2 or newer. Empty starts a private server.",
+    )
+    dagster_home: Path | None = Field(
+        None,
+        validation_alias=AliasChoices("DAGSTER_HOME", "dagster_home"),
+        description="Where Dagster keeps its configuration. Empty: a folder below state_dir.",
+    )
+    state_dir: Path = Field(PROJECT_ROOT / ".dataflow", description="Private servers, Dagster home and logs.")
+    partitions_start: date = Field(date(2024, 1, 1), description="The first daily partition.")
+    slack_webhook_url: SecretStr | None = Field(None, description="Incoming webhook that hears of trouble.")
+    dagster_url: str = Field("http://127.0.0.1:3000", description="Where people open the Dagster UI.")
+    max_inline_wait_seconds: float = Field(
+        60, gt=0, description="Longest wait inside a client; a longer one ends the step with a retry."
+    )
+    account_concurrency: int = Field(4, gt=0, le=32, description="Accounts of one stream fetched at once.")
+    meta_ads: MetaAdsSettings = MetaAdsSettings()
+    sandbox: SandboxSettings = SandboxSettings()
+
+    @property
+    def uses_sandbox(self) -> bool:
+        """No vendor has credentials: the sandbox stands in for all of them, and every surface says so."""
+        return not self.meta_ads.is_configured
+
+    @property
+    def mode(self) -> str:
+        """`sandbox` or `live`, for people."""
+        return "sandbox" if self.uses_sandbox else "live"
+
+    def on_sandbox(self, url: str) -> "Settings":
+        """These settings with every vendor pointed at the sandbox: its base URL and credentials, nothing else."""
+        credentials = {
+            "access_token": SecretStr("sandbox-token"),
+            "app_secret": SecretStr("sandbox-app-secret"),
+        }
+        meta_ads = {"app_id": "sandbox", "base_url": f"{url}/meta", **credentials}
+        return self.model_copy(update={"meta_ads": self.meta_ads.model_copy(update=meta_ads)})
+
+
+def load_settings(env_file: Path | None = Path(".env")) -> Settings:
+    """Read settings from the environment and, if it is there, from `env_file`.
+
+    Raises:
+        SettingsError: naming every broken setting, without its value.
+    """
+    names = dict(dotenv_values(env_file)) if env_file and env_file.is_file() else {}
+    names |= os.environ
+    try:
+        return Settings(_env_file=env_file, **_nest(_file_variants(names)))
+    except ValidationError as error:
+        problems = [f"{_env_name(item['loc'])}: {item['msg']}" for item in error.errors(include_input=False)]
+        raise SettingsError("These settings cannot be used:\n  " + "\n  ".join(problems)) from None
+
+
+@cache
+def get_settings() -> Settings:
+    """The settings of this process, read once."""
+    return load_settings()
+
+
+def known_names() -> list[str]:
+    """Every name this program reads, without the _FILE variants."""
+    names = []
+    for name, info in Settings.model_fields.items():
+        if isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel):
+            names += [_env_name((name, inner)) for inner in info.annotation.model_fields]
+        else:
+            names.append(name.upper() if name.upper() in STANDARD_NAMES else _env_name((name,)))
+    return names
+
+
+def unknown_names() -> list[str]:
+    """Names in the environment that look like ours and are not, most likely misspelt."""
+    ours = (name for name in os.environ if name.startswith("DATAFLOW_") and not name.startswith(INTERNAL_NAMES))
+    return sorted({name.removesuffix("_FILE") for name in ours} - set(known_names()))
+
+
+def _file_variants(names: Mapping[str, str | None]) -> dict[str, str]:
+    values = {}
+    for name, path in names.items():
+        target = name.removesuffix("_FILE")
+        if target == name or not path or not (target in STANDARD_NAMES or target.startswith("DATAFLOW_")):
+            continue
+        try:
+            values[target] = Path(path).read_text("utf-8").strip()
+        except OSError as error:
+            raise SettingsError(f"{name}: cannot read {path} ({error.strerror}).") from None
+    return values
+
+
+def _nest(values: dict[str, str]) -> dict[str, Any]:
+    nested: dict[str, Any] = {}
+    for name, value in values.items():
+        *path, last = name.removeprefix("DATAFLOW_").lower().split("__")
+        branch = nested
+        for part in path:
+            branch = branch.setdefault(part, {})
+        branch[last] = value
+    return nested
+
+
+def _env_name(location: tuple[int | str, ...]) -> str:
+    name = "__".join(str(part).upper() for part in location)
+    return name if name in STANDARD_NAMES else f"DATAFLOW_{name}"

@@ -1,0 +1,150 @@
+"""dbt models as Dagster assets: views and dimensions in one step, facts by day in another."""
+
+from collections.abc import Iterator, Sequence
+from graphlib import TopologicalSorter
+from typing import Any
+
+import dagster as dg
+from dagster_dbt import (
+    DagsterDbtTranslator,
+    DagsterDbtTranslatorSettings,
+    DbtCliResource,
+    DbtProject,
+    dbt_assets,
+)
+
+from dataflow_assets.partitions import DAILY, window_of
+from dataflow_assets.raw.session import ensure_schema
+from dataflow_assets.resources.dagster import PlatformResource
+from dataflow_assets.resources.dbt import build_windows, connect_dbt, definitions_digest
+from dataflow_assets.resources.touched import pass_on, waiting
+from dataflow_assets.resources.warehouse import Connection
+from dataflow_assets.windows import contiguous
+
+FACTS = "config.incremental_strategy:replace_range"
+# Unit tests judge the SQL, not the data: they run with the tests of this repository.
+BUILD = ("build", "--exclude-resource-type", "unit_test")
+# Views change with their definitions, not with data.
+ONLY_TABLES = (*BUILD, "--exclude-resource-type", "seed", "--exclude", "config.materialized:view")
+COLUMN_METADATA = ("dagster/column_schema", "dagster/column_lineage")
+
+
+class TouchedConfig(dg.Config):
+    """How much is built."""
+
+    only_touched: bool = False  # true: the days whose raw rows changed; false: every day of the run's partitions
+
+
+def build_dbt_assets(project: DbtProject) -> list[dg.AssetsDefinition]:
+    """The two steps of the dbt project."""
+    translator = DagsterDbtTranslator(settings=DagsterDbtTranslatorSettings(enable_code_references=False))
+
+    @dbt_assets(
+        manifest=project.manifest_path,
+        project=project,
+        exclude=FACTS,
+        name="dbt_models",
+        dagster_dbt_translator=translator,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+    )
+    def dbt_models(
+        context: dg.AssetExecutionContext, config: TouchedConfig, dbt: DbtCliResource, platform: PlatformResource
+    ) -> Iterator[Any]:
+        found = platform.get()
+        ensure_schema(found)
+        connect_dbt(found.warehouse.database_url)
+        with found.warehouse.connect(autocommit=True) as connection:
+            changed = not config.only_touched or _is_changed(connection, "dbt_models")
+            if changed:
+                yield from _build(context, dbt, BUILD, columns_changed=True)
+            else:
+                yield from _in_order(context, list(_build(context, dbt, ONLY_TABLES, columns_changed=False)))
+            if not context.is_subset:
+                _remember(connection, "dbt_models")
+
+    @dbt_assets(
+        manifest=project.manifest_path,
+        project=project,
+        select=FACTS,
+        name="dbt_facts",
+        dagster_dbt_translator=translator,
+        partitions_def=DAILY,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+    )
+    def dbt_facts(
+        context: dg.AssetExecutionContext,
+        config: TouchedConfig,
+        dbt: DbtCliResource,
+        platform: PlatformResource,
+    ) -> Iterator[Any]:
+        found = platform.get()
+        ensure_schema(found)
+        connect_dbt(found.warehouse.database_url)
+        window = window_of(context)
+        with found.warehouse.connect(autocommit=True) as connection:
+            touches = waiting(connection, "raw", window)
+            days = touches.days if config.only_touched else touches.days | frozenset(window.days)
+            if not days:
+                context.log.info(f"No day of {window} has changed: the facts are left as they are.")
+                yield from _in_order(context, [])
+                return
+            changed = not config.only_touched or _is_changed(connection, "dbt_facts")
+            with build_windows(contiguous(days)):
+                yield from _build(context, dbt, BUILD, columns_changed=changed)
+            if not context.is_subset:
+                _remember(connection, "dbt_facts")
+                pass_on(connection, touches, days)
+
+    return [dbt_models, dbt_facts]
+
+
+def _build(
+    context: dg.AssetExecutionContext, dbt: DbtCliResource, args: Sequence[str], *, columns_changed: bool
+) -> Iterator[Any]:
+    events = dbt.cli(args, context=context).stream()
+    if columns_changed:
+        yield from events.fetch_column_metadata()
+        return
+    # Finding column lineage costs more than building a day; while no definition changes it is what it was.
+    for event in events:
+        if isinstance(event, dg.Output):
+            key = context.assets_def.keys_by_output_name[event.output_name]
+            yield event.with_metadata({**event.metadata, **_columns_before(context, key)})
+        else:
+            yield event
+
+
+def _columns_before(context: dg.AssetExecutionContext, key: dg.AssetKey) -> dict[str, Any]:
+    latest = context.instance.get_latest_materialization_event(key)
+    known = latest.asset_materialization.metadata if latest and latest.asset_materialization else {}
+    return {name: value for name, value in known.items() if name in COLUMN_METADATA}
+
+
+def _is_changed(connection: Connection, step: str) -> bool:
+    row = connection.execute("select digest from dataflow.dbt_builds where step = %s", (step,)).fetchone()
+    return row is None or row["digest"] != definitions_digest()
+
+
+def _remember(connection: Connection, step: str) -> None:
+    connection.execute(
+        """
+        insert into dataflow.dbt_builds (step, digest) values (%s, %s)
+        on conflict (step) do update set digest = excluded.digest, built_at = now()
+        """,
+        (step, definitions_digest()),
+    )
+
+
+def _in_order(context: dg.AssetExecutionContext, events: Sequence[Any]) -> Iterator[Any]:
+    """The events of a build of some of the step's assets, with all others said to be there, parents before children.
+
+    What is not said to be there makes Dagster skip everything below it, and it takes assets only in this order.
+    """
+    names = context.assets_def.keys_by_output_name
+    built = {names[event.output_name]: event for event in events if isinstance(event, dg.Output)}
+    for key in TopologicalSorter(context.assets_def.asset_deps).static_order():
+        if key in built:
+            yield built[key]
+        elif key in context.selected_asset_keys:
+            yield dg.MaterializeResult(asset_key=key, metadata={"built": False})
+    yield from (event for event in events if not isinstance(event, dg.Output))

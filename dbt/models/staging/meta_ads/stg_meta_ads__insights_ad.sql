@@ -1,0 +1,19 @@
+with source as (
+    select * from {{ source('meta_ads', 'insights_ad') }}
+),
+
+accounts as (
+    select * from {{ ref('stg_meta_ads__ad_accounts') }}
+)
+
+select
+    source.account_id,
+    source.campaign_id,
+    source.campaign_name,
+    source.adset_id as ad_group_id,
+    source.adset_name as ad_group_name,
+    source.ad_id,
+    source.ad_name,
+    {{ meta_ads_report_columns('source', 'accounts') }}
+from source
+left join accounts on source.account_id = accounts.account_id

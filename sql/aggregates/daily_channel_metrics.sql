@@ -1,0 +1,18 @@
+-- Platform and account figures per day, in account currency: the dashboard's cards and its channel table.
+-- source: metrics.daily_campaign_metrics
+-- source_day: day
+-- bucket: day
+-- key: day, platform, account_id, currency
+select
+    time_bucket('1 day', day) as day,
+    platform,
+    account_id,
+    currency,
+    sum(impressions)::bigint as impressions,
+    sum(clicks)::bigint as clicks,
+    sum(spend) as spend,
+    sum(conversions) as conversions,
+    sum(conversion_value) as conversion_value,
+    sum(source_rows)::bigint as source_rows
+from metrics.daily_campaign_metrics
+group by 1, 2, 3, 4

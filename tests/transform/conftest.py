@@ -1,0 +1,56 @@
+"""A real PostgreSQL with raw tables, and the parsed dbt project."""
+
+import os
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import psycopg
+import pytest
+from dbt_command import Dbt
+
+from dataflow_assets.connectors.meta_ads import CONNECTOR
+from dataflow_assets.embedded import acquire, stop
+from dataflow_assets.raw.ddl import create_statements
+from dataflow_assets.resources.warehouse import Warehouse
+
+
+@pytest.fixture(scope="session")
+def database_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A database with the schema of the project and empty raw tables."""
+    state = tmp_path_factory.mktemp("servers")
+    with acquire(state) as lease:
+        Warehouse(lease.endpoints.database_url).migrate(create_statements(CONNECTOR))
+        yield lease.endpoints.database_url
+    stop(state)
+
+
+@pytest.fixture(scope="session")
+def connection(database_url: str) -> Iterator[psycopg.Connection[Any]]:
+    with psycopg.connect(database_url, autocommit=True) as connected:
+        yield connected
+
+
+@pytest.fixture
+def timescale_url() -> Iterator[str]:
+    """A new database on a server with TimescaleDB; dropped afterwards."""
+    server = os.environ.get("DATAFLOW_TEST_TIMESCALE_URL")
+    if not server:
+        pytest.skip("DATAFLOW_TEST_TIMESCALE_URL names no server with TimescaleDB: nothing was tested on one.")
+    name = f"dataflow_test_{uuid4().hex[:12]}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"create database {name}")
+        yield urlsplit(server)._replace(path=f"/{name}").geturl()
+        connection.execute(f"drop database {name} with (force)")
+
+
+@pytest.fixture(scope="session")
+def parsed(tmp_path_factory: pytest.TempPathFactory) -> Dbt:
+    """The project after `dbt parse` with an empty environment."""
+    dbt = Dbt(tmp_path_factory.mktemp("parsed"))
+    done = dbt("parse", "--show-all-deprecations")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "eprecat" not in done.stdout + done.stderr
+    assert "WARN" not in done.stdout + done.stderr
+    return dbt
