@@ -2,7 +2,10 @@
 # make dev    the same, staying up: Dagster UI and daemon
 # make test   the tests            make check  linters, types, SQL, dbt
 PY ?= python3
-VERSION := $(shell $(PY) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
+# pyenv's shims refuse a version that is installed and not switched on; then it is taken from where pyenv keeps it.
+PYTHON := $(shell $(PY) -c 'import sys; print(sys.executable)' 2>/dev/null || \
+  ls $$(pyenv root 2>/dev/null)/versions/*/bin/$(PY) 2>/dev/null | tail -1)
+VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
 VENV := .venv/$(VERSION)
 BIN := $(VENV)/bin
 export PYTHONWARNINGS ?= ignore
@@ -33,9 +36,10 @@ check: $(VENV)/.dev
 	$(BIN)/dbt parse --quiet --project-dir dbt --profiles-dir dbt
 
 $(VENV)/.ok: requirements.lock bootstrap.lock pyproject.toml
-	@$(PY) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
+	@[ -n "$(PYTHON)" ] || { echo "There is no $(PY) here; name one that is: make $(MAKECMDGOALS) PY=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
 	  { echo "DataFlow needs Python 3.11, 3.12 or 3.13; try: make $(MAKECMDGOALS) PY=python3.12"; exit 1; }
-	@$(PY) -m venv $(VENV) || { echo "Python's venv module is missing; on Debian: the package python3-venv"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { echo "Python's venv module is missing; on Debian: the package python3-venv"; exit 1; }
 	@echo "Installing into $(VENV) ..."
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r bootstrap.lock
 	@$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r requirements.lock || \
