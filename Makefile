@@ -5,7 +5,7 @@ PY ?= python3
 # pyenv's shims refuse a version that is installed and not switched on; then it is taken from where pyenv keeps it.
 PYTHON := $(shell $(PY) -c 'import sys; print(sys.executable)' 2>/dev/null || \
   ls $$(pyenv root 2>/dev/null)/versions/*/bin/$(PY) 2>/dev/null | tail -1)
-VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
+VERSION := $(if $(PYTHON),$(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null))
 VENV := .venv/$(VERSION)
 BIN := $(VENV)/bin
 export PYTHONWARNINGS ?= ignore
