@@ -11,7 +11,7 @@ startup.error     why the last start failed, for everybody who waited for it
 stop.request      somebody asks the supervisor to stop now
 sandbox.request   the sandbox command somebody asks the supervisor to run; removed when it is answered
 sandbox.error     why the sandbox does not run
-data_root         where the data is when they could not be kept here (see placement.py)
+data_root         where the data is when it could not be kept here (see placement.py)
 pgdata, redis, valkey                         the data of the servers, see DataRoot
 postgres.lock, redis.lock, sandbox.lock       held while any process of that server lives
 log               supervisor.log, postgres.log, initdb.log, redis.log, sandbox.log

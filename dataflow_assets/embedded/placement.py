@@ -29,6 +29,8 @@ SYSTEM_DIR = Path("/var/lib/dataflow")
 
 def reachable_binaries(binaries: Binaries, user: ServerUser) -> Binaries:
     """The same programs at a place where `user` can run them, copied there if need be."""
+    if not user.switch:
+        return binaries
     if not user.can_execute(binaries.postgres / "bin" / "postgres"):
         copy = _copy_once(POSTGRES_PACKAGE, lambda target: _copy_postgres(binaries.postgres, target))
         binaries = replace(binaries, postgres=copy / POSTGRES_PACKAGE / POSTGRES_FOLDER)

@@ -103,7 +103,7 @@ class Postgres:
 
     def is_ready(self, _port: int, pid: int) -> bool:
         """Whether connections are accepted: line 8 of postmaster.pid says so, as pg_ctl reads it."""
-        lines = (self.data.pgdata / "postmaster.pid").read_text("utf-8").splitlines()
+        lines = (self.data.pgdata / "postmaster.pid").read_text("utf-8", "replace").splitlines()
         return len(lines) > 7 and lines[0] == str(pid) and lines[7].strip() == "ready"  # noqa: PLR2004 see above
 
     def _initdb(self) -> list[str | Path]:

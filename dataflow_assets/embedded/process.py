@@ -137,22 +137,39 @@ class ServerProcess:
 def end_leftover(name: str, lock: Path, stop_signals: StopSignals) -> None:
     """End what a killed supervisor left behind. Two servers on one set of files would destroy it.
 
+    Only processes that hold the lock are signalled where the system shows them (Linux): the process id noted in the
+    lock may be somebody else's by now.
+
     Raises:
         EmbeddedError: it does not end.
     """
     if not is_locked(lock):
         return
-    pid = int(lock.read_text("utf-8") or 0)
-    for sign, seconds in stop_signals:
-        if pid:
+    main = int(lock.read_text("utf-8") or 0)
+    holders = _holders(lock) or ({main} - {0})
+    # Without its main process a busy child of PostgreSQL would finish its query first, which may take hours.
+    stages, targets = (stop_signals, {main}) if main in holders else (stop_signals[-1:], holders)
+    for sign, seconds in stages:
+        for pid in targets:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, sign)
         if wait_for(lambda: None if is_locked(lock) else True, seconds):
             return
+    numbers = ", ".join(map(str, sorted(targets))) or "unknown"
     raise EmbeddedError(
-        f"{name} of an earlier start (process {pid or 'unknown'}) still runs, holds {lock}, and does not end. "
+        f"{name} of an earlier start (process {numbers}) still runs, holds {lock}, and does not end. "
         "End it by hand and try again."
     )
+
+
+def _holders(lock: Path) -> set[int]:
+    """Process ids of those that have the file open, as far as the system shows them."""
+    holders, wanted = set(), lock.stat()
+    for opened in Path("/proc").glob("[0-9]*/fd/*"):
+        with contextlib.suppress(OSError):  # closed meanwhile, or not ours to see
+            if os.path.samestat(opened.stat(), wanted):
+                holders.add(int(opened.parts[2]))
+    return holders
 
 
 def server_environment() -> dict[str, str]:

@@ -3,6 +3,7 @@
 import fcntl
 import hashlib
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -31,6 +32,8 @@ def dbt_project() -> DbtProject:
     manifest made for another server would be parsed anew by every single run.
     """
     os.environ.update(QUIET)
+    # dagster-dbt looks for `dbt` on PATH: it must find this environment's, activated or not, and no other.
+    os.environ["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))
     connection = known_database_url()
     if connection is not None:
         connect_dbt(connection)

@@ -16,7 +16,7 @@ from dataflow_assets.embedded.layout import DataRoot, StateDir
 from dataflow_assets.embedded.privileges import ServerUser, server_user
 
 IS_ROOT = os.geteuid() == 0
-CLOSED_OUT = ServerUser("somebody", os.geteuid(), os.getegid(), switch=False)
+CLOSED_OUT = ServerUser("somebody", os.geteuid(), os.getegid(), switch=True)
 
 
 def mode(path: Path) -> int:
