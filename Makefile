@@ -59,6 +59,6 @@ lock: $(VENV)/.ok
 	    --no-annotate $${extra:+--extra dev -c requirements.lock} pyproject.toml -o requirements$$extra.lock; done
 
 clean:
-	@[ ! -x $(BIN)/python ] || $(BIN)/python -c 'from pathlib import Path; from dataflow_assets.embedded import stop; \
-	  stop(Path(".dataflow")) if Path(".dataflow").exists() else None'
+	@[ ! -x $(BIN)/python ] || $(BIN)/python -c 'from pathlib import Path; from dataflow_assets.embedded import erase; \
+	  erase(Path(".dataflow")) if Path(".dataflow").exists() else None'
 	rm -rf .venv .dataflow dbt/target dbt/logs

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 import redis
 
-from dataflow_assets.embedded import Endpoints, acquire, stop
+from dataflow_assets.embedded import Endpoints, acquire, erase
 from dataflow_assets.resources import platform as platform_module
 from dataflow_assets.resources.platform import Platform
 from dataflow_assets.resources.warehouse import Warehouse
@@ -42,7 +42,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoints]:
     state = tmp_path_factory.mktemp("servers")
     with acquire(state) as lease:
         yield lease.endpoints
-    stop(state)
+    erase(state)
 
 
 @pytest.fixture
@@ -83,7 +83,6 @@ def make_platform(database_url: str, redis_server_url: str, tmp_path: Path) -> C
             redis_url=redis_server_url,
             mode="sandbox",
             sandbox_url=sandbox_url,
-            is_private=True,
         )
 
     return make

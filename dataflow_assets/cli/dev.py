@@ -12,12 +12,13 @@ import httpx
 
 from dataflow_assets.cli.instance import use_instance
 from dataflow_assets.cli.summary import console
+from dataflow_assets.embedded import stop_if_unused
 from dataflow_assets.raw.session import ensure_schema
 from dataflow_assets.resources.platform import Platform, get_platform
 from dataflow_assets.settings import PROJECT_ROOT
 
 READY_SECONDS = 120
-STOP_SECONDS = 30
+STOP_SECONDS = 15
 
 
 def run_dev(port: int) -> int:
@@ -47,6 +48,13 @@ def run_dev(port: int) -> int:
         return 0 if stopping else dagster.returncode or 0
     finally:
         _stop(dagster)
+        _stop_private_servers(platform)
+
+
+def _stop_private_servers(platform: Platform) -> None:
+    if platform.lease is not None:
+        platform.lease.release()
+        stop_if_unused(platform.settings.state_dir)
 
 
 def _let_the_world_run(platform: Platform) -> None:

@@ -1,7 +1,7 @@
 """Meta Ads (Facebook and Instagram), Marketing API v26.0. For people: `docs/vendors/meta_ads.md`.
 
-Facts: Meta's Marketing API reference and rate limiting pages, its official SDK 26.0.3 (facebook_business), and what that
-SDK does against a local server; error codes as in the reference and in issue threads of open-source connectors.
+Facts: Meta's Marketing API reference and rate limiting pages, its official SDK 26.0.3 (facebook_business), and what
+that SDK does against a local server; error codes as in the reference and in issue threads of open-source connectors.
 
 Entities come from the account's edges, changed since the watermark; daily figures from account-level insights, which
 costs one request per page instead of one per campaign or ad.

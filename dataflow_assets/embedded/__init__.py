@@ -13,6 +13,6 @@ here is needed.
 """
 
 from dataflow_assets.embedded.endpoints import EmbeddedError, Endpoints
-from dataflow_assets.embedded.lease import Lease, acquire, erase, status, stop
+from dataflow_assets.embedded.lease import Lease, acquire, erase, status, stop, stop_if_unused
 
-__all__ = ["EmbeddedError", "Endpoints", "Lease", "acquire", "erase", "status", "stop"]
+__all__ = ["EmbeddedError", "Endpoints", "Lease", "acquire", "erase", "status", "stop", "stop_if_unused"]

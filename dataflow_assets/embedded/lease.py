@@ -149,6 +149,26 @@ def stop(state_dir: Path) -> None:
             )
 
 
+def stop_if_unused(state_dir: Path) -> bool:
+    """Stop the servers of `state_dir` now if nobody holds a lease on them. Returns whether they are gone.
+
+    Raises:
+        EmbeddedError: as `stop`.
+    """
+    state = StateDir(state_dir.resolve())
+    if not state.start_lock.exists():
+        return True
+    with _explained(state):
+        users = try_lock(state.users_lock)  # held while stopping: newcomers wait, and start anew
+        if users is None:
+            return False
+        try:
+            stop(state.path)
+        finally:
+            os.close(users)
+    return True
+
+
 def erase(state_dir: Path) -> None:
     """Stop the servers of `state_dir` and delete their data, wherever it is kept. Other files there stay.
 

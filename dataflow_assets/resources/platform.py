@@ -3,11 +3,15 @@
 import sys
 from dataclasses import dataclass
 from functools import cache
+from typing import TYPE_CHECKING
 
 import redis
 
 from dataflow_assets.resources.warehouse import Warehouse
 from dataflow_assets.settings import Settings, get_settings
+
+if TYPE_CHECKING:
+    from dataflow_assets.embedded import Lease
 
 
 @dataclass(frozen=True)
@@ -19,7 +23,7 @@ class Platform:
     redis_url: str
     mode: str  # "sandbox" or "live"
     sandbox_url: str | None
-    is_private: bool  # the servers are our own, below settings.state_dir
+    lease: "Lease | None" = None  # on private servers; held until the process ends or releases it
 
     def redis(self) -> redis.Redis:
         """A synchronous Redis client."""
@@ -46,13 +50,13 @@ def get_platform() -> Platform:
     cache_url = settings.redis_url.get_secret_value() if settings.redis_url else None
     sandbox = settings.sandbox.url if settings.uses_sandbox else None
     wants_sandbox = settings.uses_sandbox and sandbox is None
+    lease = None
     if database is None or cache_url is None or wants_sandbox:
         from dataflow_assets.embedded import acquire  # noqa: PLC0415  a leaf, loaded only when nothing is configured
 
-        # Never released: the lease lives as long as the process, and the kernel takes it back.
-        endpoints = acquire(
-            settings.state_dir, sandbox_command=_sandbox_command(settings) if wants_sandbox else None
-        ).endpoints
+        command = _sandbox_command(settings) if wants_sandbox else None
+        lease = acquire(settings.state_dir, sandbox_command=command)
+        endpoints = lease.endpoints
         database = database or endpoints.database_url
         cache_url = cache_url or endpoints.redis_url
         sandbox = sandbox or endpoints.sandbox_url
@@ -63,7 +67,7 @@ def get_platform() -> Platform:
         redis_url=cache_url,
         mode=mode,
         sandbox_url=sandbox if mode == "sandbox" else None,
-        is_private=settings.database_url is None,
+        lease=lease,
     )
 
 
