@@ -28,6 +28,7 @@ from dataflow_assets.embedded.logs import open_log, tail
 START_SECONDS = 60.0
 STOP_SECONDS = 60.0
 START_ATTEMPTS = 3
+UNUSED_SECONDS = 3.0
 LISTEN_SECONDS = 1.0
 IMPORT_ROOT = Path(__file__).resolve().parents[2]
 
@@ -159,7 +160,8 @@ def stop_if_unused(state_dir: Path) -> bool:
     if not state.start_lock.exists():
         return True
     with _explained(state):
-        users = try_lock(state.users_lock)  # held while stopping: newcomers wait, and start anew
+        # Killed users take a moment to be gone. The lock is held while stopping: newcomers wait, and start anew.
+        users = wait_for(lambda: try_lock(state.users_lock), UNUSED_SECONDS)
         if users is None:
             return False
         try:
