@@ -101,6 +101,26 @@ def doctor(
     raise typer.Exit(run_doctor(connect=connect, as_json=as_json))
 
 
+quarantine = typer.Typer(no_args_is_help=True, help="Records that broke their stream's contract.")
+app.add_typer(quarantine, name="quarantine")
+
+
+@quarantine.command("list")
+def quarantine_list(as_json: Json = False) -> None:
+    """Show what is set aside, and why."""
+    from dataflow_assets.cli.quarantine import run_list  # noqa: PLC0415
+
+    raise typer.Exit(run_list(as_json=as_json))
+
+
+@quarantine.command("replay")
+def quarantine_replay(as_json: Json = False) -> None:
+    """Judge every record again by the present contract and land those that keep it."""
+    from dataflow_assets.cli.quarantine import run_replay  # noqa: PLC0415
+
+    raise typer.Exit(run_replay(as_json=as_json))
+
+
 @app.command()
 def env() -> None:
     """Print the variables plain `dagster` commands need: eval "$(dataflow env)"."""

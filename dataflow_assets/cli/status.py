@@ -2,11 +2,9 @@
 
 import json
 import sys
-from typing import Any, LiteralString
+from typing import LiteralString
 
-from rich.table import Table
-
-from dataflow_assets.cli.summary import console
+from dataflow_assets.cli.summary import console, print_rows
 from dataflow_assets.raw.session import ensure_schema
 from dataflow_assets.resources.platform import get_platform
 
@@ -45,22 +43,5 @@ def run_status(*, as_json: bool) -> int:
     else:
         console.print(f"mode [bold]{platform.mode}[/], warehouse {platform.warehouse.address}")
         for name, rows in found.items():
-            _print(name.replace("_", " "), rows)
+            print_rows(name.replace("_", " "), rows)
     return 1 if any(row["quarantined"] for row in found["streams"]) else 0
-
-
-def _print(title: str, rows: list[dict[str, Any]]) -> None:
-    if not rows:
-        return
-    table = Table(title=title, box=None, title_justify="left", header_style="bold")
-    for name in rows[0]:
-        table.add_column(name)
-    for row in rows:
-        table.add_row(*(_cell(value) for value in row.values()))
-    console.print(table)
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return ""
-    return value.strftime("%Y-%m-%d %H:%M") if hasattr(value, "hour") else str(value)

@@ -134,6 +134,19 @@ def requests_of(platform: Platform, run_id: str) -> int:
     return int(row["n"]) if row else 0
 
 
-def say(text: str = "") -> None:
-    """A line to standard output."""
-    sys.stdout.write(f"{text}\n")
+def print_rows(title: str, rows: list[dict[str, Any]]) -> None:
+    """Rows of a query as a table."""
+    if not rows:
+        return
+    table = Table(title=title, box=None, title_justify="left", header_style="bold")
+    for name in rows[0]:
+        table.add_column(name)
+    for row in rows:
+        table.add_row(*(_cell(value) for value in row.values()))
+    console.print(table)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    return value.strftime("%Y-%m-%d %H:%M") if hasattr(value, "hour") else str(value)

@@ -116,9 +116,14 @@ class Decoder:
 
 def reject(decoded: Decoded, stream: Stream, rows: Sequence[int], reason: str) -> None:
     """Move accepted rows, by position, to the rejected ones."""
-    names = stream.column_names
     for row in rows:
-        record = {name: column[row] for name, column in zip(names, decoded.columns, strict=True)}
+        record: dict[str, Any] = {}
+        for column, values in zip(stream.columns, decoded.columns, strict=True):
+            *outer, last = column.source_path
+            branch = record
+            for part in outer:
+                branch = branch.setdefault(part, {})
+            branch[last] = values[row]
         decoded.rejected.append(Rejected(reason, msgspec.json.encode(record).decode()))
     out = set(rows)
     keep = [row for row in range(decoded.rows) if row not in out]

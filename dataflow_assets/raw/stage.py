@@ -118,7 +118,7 @@ class Stage:
             "end": window.end if isinstance(window, DayWindow) else None,
             "is_sweep": not isinstance(window, DayWindow) and window.cursor is None,
         }
-        row = await (await self.connection.execute(self._statement(), values)).fetchone() or {}
+        row = await (await self.connection.execute(self.statement(), values)).fetchone() or {}
         return Published(
             row["inserted"],
             row["updated"],
@@ -128,11 +128,12 @@ class Stage:
             row.get("newest"),
         )
 
-    def _statement(self) -> sql.Composed:
+    def statement(self, template: sql.SQL | None = None) -> sql.Composed:
+        """A publishing statement over the staged rows: the one of the stream's kind, or another with its names."""
         stream = self.stream
         values = [name for name in stream.column_names if name not in stream.key]
         version = [*((stream.cursor,) if stream.cursor else ()), "_synced_at"]
-        return sql_file(_PUBLISH_FILE[stream.kind]).format(
+        return (template or sql_file(_PUBLISH_FILE[stream.kind])).format(
             stage=self._name,
             target=table(self.connector, stream),
             day=sql.Identifier(stream.report_day or ""),

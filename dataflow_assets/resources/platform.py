@@ -1,7 +1,7 @@
 """Where everything is for this process: warehouse, Redis and vendors, configured ones first, private ones otherwise."""
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,7 @@ class Platform:
 
     settings: Settings
     warehouse: Warehouse
-    redis_url: str
+    redis_url: str = field(repr=False)  # holds a password
     mode: str  # "sandbox" or "live"
     sandbox_url: str | None
     lease: "Lease | None" = None  # on private servers; held until the process ends or releases it

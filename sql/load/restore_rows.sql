@@ -1,0 +1,39 @@
+-- Report rows that come back from quarantine: each takes its place unless a later reading has filled it.
+with staged as (
+    select distinct on ({key}) *
+    from {stage}
+    order by {key}, _position desc
+),
+
+written as (
+    insert into {target} as stored ({columns}, _account_id, _extra, _sync_id, _synced_at)
+    select
+        {columns},
+        %(account)s,
+        _extra,
+        %(sync_id)s,
+        %(synced_at)s
+    from staged
+    on conflict ({key}) do nothing
+    returning stored.{day} as day
+),
+
+touched as (
+    insert into dataflow.touched_days (layer, connector, account_id, stream, day, sync_id)
+    select distinct
+        'raw',
+        %(connector)s,
+        %(account)s,
+        %(stream)s,
+        day,
+        %(sync_id)s
+    from written
+    returning day
+)
+
+select
+    (select count(*) from written) as inserted,
+    0 as updated,
+    0 as deleted,
+    (select count(*) from staged) as distinct_rows,
+    (select array_agg(day order by day) from touched) as touched_days
