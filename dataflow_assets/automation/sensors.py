@@ -136,7 +136,9 @@ def _touched_days_sensor() -> dg.SensorDefinition:
             dg.RunsFilter(job_name=SYNC.name, statuses=UNFINISHED), limit=1
         ):
             return dg.SkipReason("A run is under way; it may carry the changed days itself.")
-        with platform.get().warehouse.connect() as connection:
+        found = platform.get()
+        ensure_schema(found)
+        with found.warehouse.connect() as connection:
             days = waiting(connection, "raw").days | waiting(connection, "facts").days
         if not days:
             return dg.SkipReason("No changed day is waiting.")

@@ -4,6 +4,7 @@ A vendor is described by a `VendorApi`: where it is, how to authorise, and how t
 a header and never in a URL; exceptions hold our own words only.
 """
 
+import logging
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
@@ -20,6 +21,9 @@ from dataflow_assets.resources.budget import Lane, Limit, RequestBudget
 from dataflow_assets.resources.clock import SYSTEM_CLOCK, Clock
 from dataflow_assets.resources.failures import Retryable, Scope, Throttled, VendorError
 from dataflow_assets.resources.retry import vendor_request
+
+# At INFO httpx logs every URL, and a vendor may want something derived from a secret in it.
+logging.getLogger("httpx").setLevel(logging.WARNING)
 
 TIMEOUT = httpx.Timeout(120.0, connect=15.0)
 
