@@ -257,11 +257,12 @@ STREAMS = (AD_ACCOUNTS, CAMPAIGNS, AD_SETS, ADS, CREATIVES, INSIGHTS_CAMPAIGN, I
 
 
 class _Error(msgspec.Struct):
-    code: int = 0
-    message: str = ""
-    error_subcode: int = 0
-    is_transient: bool = False
-    fbtrace_id: str = ""
+    # Only message and code are certain; any may be null.
+    code: int | None = 0
+    message: str | None = ""
+    error_subcode: int | None = 0
+    is_transient: bool | None = False
+    fbtrace_id: str | None = ""
 
 
 class _Paging(msgspec.Struct):
@@ -311,19 +312,20 @@ def classify(reply: Reply, secrets: tuple[str, ...] = ()) -> VendorError | None:
 
 
 def _failure(error: _Error, reply: Reply, secrets: tuple[str, ...]) -> VendorError:
-    said = redact(error.message, secrets)
-    about = f"Meta answered code {error.code}/{error.error_subcode}: {said}"
+    message, subcode = error.message or "", error.error_subcode or 0
+    said = redact(message, secrets)
+    about = f"Meta answered code {error.code}/{subcode}: {said}"
     about += f" (trace {error.fbtrace_id})." if error.fbtrace_id else "."
     known: dict[str, Any] = {"vendor": NAME, "account": reply.account}
-    code, both = error.code, (error.code, error.error_subcode)
-    if both in TOO_MUCH or (code == 1 and "reduce the amount of data" in error.message.lower()):
+    code, both = error.code, (error.code, subcode)
+    if both in TOO_MUCH or (code == 1 and "reduce the amount of data" in message.lower()):
         return TooMuchData(about, **known)
     if code in THROTTLED_APP or code in THROTTLED or reply.status == HTTP_TOO_MANY:
         scope: Scope = "vendor" if code in THROTTLED_APP else "account"
         return Throttled(about, **known, wait_seconds=_told_wait(reply.headers), scope=scope)
     if both in REQUEST_BUGS:
         return Fatal(about, **known, hint="The request is wrong; this needs a new version of the connector.")
-    not_ready = code == REPORT_NOT_READY_CODE or error.error_subcode == REPORT_NOT_READY_SUBCODE
+    not_ready = code == REPORT_NOT_READY_CODE or subcode == REPORT_NOT_READY_SUBCODE
     if error.is_transient or code in TRANSIENT or not_ready:
         return Retryable(about, **known)
     if code in TOKEN_REFUSED:
@@ -332,7 +334,7 @@ def _failure(error: _Error, reply: Reply, secrets: tuple[str, ...]) -> VendorErr
     if code == VERSION_IS_DEAD:
         hint = "Set DATAFLOW_META_ADS__API_VERSION to a living version."
         return Fatal(about, **known, hint=hint, scope="vendor")
-    if code == PROOF_IS_WRONG or "appsecret_proof" in error.message:
+    if code == PROOF_IS_WRONG or "appsecret_proof" in message:
         hint = "Check DATAFLOW_META_ADS__APP_SECRET against the app the token belongs to."
         return Fatal(about, **known, hint=hint, scope="vendor")
     if code in NO_ACCESS or both in {(100, 33), (100, 3_191_001)}:
@@ -341,37 +343,50 @@ def _failure(error: _Error, reply: Reply, secrets: tuple[str, ...]) -> VendorErr
     return Fatal(about, **known)
 
 
-def _header(headers: Mapping[str, str], name: str) -> Any:
+def _header(headers: Mapping[str, str], name: str) -> dict[str, Any]:
+    """A usage header; an empty one when it is missing or not what it should be."""
     try:
-        return json.loads(headers.get(name, "null"))
+        value = json.loads(headers.get(name, "{}"))
     except ValueError:
-        return None
+        return {}
+    return value if isinstance(value, dict) else {}
 
 
-def _business_use_cases(headers: Mapping[str, str]) -> list[dict[str, float]]:
-    by_business = _header(headers, "x-business-use-case-usage") or {}
-    return [entry for entries in by_business.values() for entry in entries]
+def _number(values: Mapping[str, Any], name: str) -> float:
+    value = values.get(name)
+    return float(value) if isinstance(value, int | float) else 0.0
+
+
+def _business_use_cases(headers: Mapping[str, str]) -> list[dict[str, Any]]:
+    # Up to 32 businesses with several entries each: all count, not the first alone.
+    by_business = _header(headers, "x-business-use-case-usage").values()
+    entries = [entry for listed in by_business if isinstance(listed, list) for entry in listed]
+    return [entry for entry in entries if isinstance(entry, dict)]
 
 
 def _told_wait(headers: Mapping[str, str]) -> float:
-    minutes = [float(e.get("estimated_time_to_regain_access", 0)) for e in _business_use_cases(headers)]
-    if any(minutes):
-        return 60 * max(minutes)
-    account = _header(headers, "x-ad-account-usage") or {}
-    return float(account.get("reset_time_duration") or WAIT_WHEN_NOT_TOLD_SECONDS)
+    minutes = max((_number(e, "estimated_time_to_regain_access") for e in _business_use_cases(headers)), default=0.0)
+    seconds = _number(_header(headers, "x-ad-account-usage"), "reset_time_duration")
+    return 60 * minutes or seconds or WAIT_WHEN_NOT_TOLD_SECONDS
 
 
 def usage(reply: Reply) -> dict[Scope, float]:
-    """Fractions used of Meta's own budgets, from its four usage headers; a missing header says nothing."""
+    """Fractions used of Meta's own budgets, from its four usage headers; a scope no header speaks of is left out."""
     headers = reply.headers
-    app = _header(headers, "x-app-usage") or {}
-    insights = _header(headers, "x-fb-ads-insights-throttle") or {}
-    account = _header(headers, "x-ad-account-usage") or {}
+    app = _header(headers, "x-app-usage")
+    insights = _header(headers, "x-fb-ads-insights-throttle")
+    account = _header(headers, "x-ad-account-usage")
     shares = ("call_count", "total_cputime", "total_time")
-    of_account = [float(entry.get(share, 0)) for entry in _business_use_cases(headers) for share in shares]
-    of_account += [float(account.get("acc_id_util_pct", 0)), float(insights.get("acc_id_util_pct", 0))]
-    of_app = [float(app.get(share, 0)) for share in shares] + [float(insights.get("app_id_util_pct", 0))]
-    return {"account": max(of_account) / 100, "vendor": max(of_app) / 100}
+    of_account = [_number(entry, share) for entry in _business_use_cases(headers) for share in shares if share in entry]
+    of_account += [_number(told, "acc_id_util_pct") for told in (account, insights) if "acc_id_util_pct" in told]
+    of_app = [_number(app, share) for share in shares if share in app]
+    of_app += [_number(insights, "app_id_util_pct")] if "app_id_util_pct" in insights else []
+    found: dict[Scope, float] = {}
+    if of_account:
+        found["account"] = max(of_account) / 100
+    if of_app:
+        found["vendor"] = max(of_app) / 100
+    return found
 
 
 def api(settings: Settings) -> VendorApi:

@@ -13,7 +13,7 @@ SYSTEM_COLUMNS = {
     "_sync_id": ("uuid not null", "Slice that last changed the row: dataflow.sync_ledger."),
     "_synced_at": (
         "timestamptz not null",
-        "When the reading that last changed the row began, vendor's time.",
+        "When the reading that last changed the row began.",
     ),
 }
 TOMBSTONE = {"_deleted_at": ("timestamptz", "When the entity was first missing from a full listing.")}

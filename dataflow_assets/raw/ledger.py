@@ -42,7 +42,7 @@ class Counts:
 async def begin_attempt(
     connection: AsyncConnection, stream: StreamId, window: DayWindow
 ) -> tuple[str, list[DayWindow]]:
-    """Start reading a window, or go on with an unfinished attempt at it whose process is gone.
+    """Start reading a window, or go on with an unfinished attempt up to the same day whose process is gone.
 
     Returns the attempt's id and the days still to read. The attempt is held by a session lock, which the database drops
     when the process dies: two living processes never take the same attempt.
@@ -52,7 +52,7 @@ async def begin_attempt(
         select attempt_id, window_start, window_end from dataflow.sync_attempts
         where (connector, account_id, stream) = (%(connector)s, %(account)s, %(stream)s)
             and finished_at is null and started_at > now() - interval '{RESUME_WITHIN}'
-            and window_end = %(end)s and window_start <= %(start)s
+            and window_end = %(end)s
         order by started_at desc
         """,
         {**stream.parameters, "start": window.start, "end": window.end},
@@ -60,8 +60,11 @@ async def begin_attempt(
     for row in await cursor.fetchall():
         attempt = str(row["attempt_id"])
         if await _hold(connection, attempt):
-            days = set(DayWindow(row["window_start"], row["window_end"]).days)
-            return attempt, contiguous(days - await _published_days(connection, attempt))
+            whole = DayWindow(min(row["window_start"], window.start), window.end)
+            await connection.execute(
+                "update dataflow.sync_attempts set window_start = %s where attempt_id = %s", (whole.start, attempt)
+            )
+            return attempt, contiguous(set(whole.days) - await _published_days(connection, attempt))
     attempt = str(uuid.uuid4())
     await _hold(connection, attempt)
     await connection.execute(
@@ -97,24 +100,21 @@ async def _published_days(connection: AsyncConnection, attempt: str) -> set[date
     return {day for row in await cursor.fetchall() for day in DayWindow(row["window_start"], row["window_end"]).days}
 
 
-async def newer_reading_exists(
+async def days_read_later(
     connection: AsyncConnection, stream: StreamId, window: DayWindow, fetch_started_at: datetime
-) -> bool:
-    """Whether days of this window were published from a reading that began after ours.
-
-    Then ours is out of date and must not be published: another process was faster.
-    """
+) -> set[date]:
+    """Days of this window that were published from a reading that began after ours: there ours is out of date."""
     cursor = await connection.execute(
         """
-        select 1 as found from dataflow.sync_ledger
+        select window_start, window_end from dataflow.sync_ledger
         where (connector, account_id, stream) = (%(connector)s, %(account)s, %(stream)s)
             and outcome = 'published' and fetch_started_at > %(at)s
             and window_start < %(end)s and window_end > %(start)s
-        limit 1
         """,
         {**stream.parameters, "at": fetch_started_at, "start": window.start, "end": window.end},
     )
-    return await cursor.fetchone() is not None
+    published = [DayWindow(row["window_start"], row["window_end"]) for row in await cursor.fetchall()]
+    return {day for day in window.days if any(day in other for other in published)}
 
 
 async def record_slice(

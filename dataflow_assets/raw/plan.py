@@ -37,6 +37,9 @@ def incremental_window(known: Watermark | None, now: datetime, zone: ZoneInfo, r
         start = today - timedelta(days=rules.initial_history)
     else:
         start = min(local_day(known.instant, zone), today) - timedelta(days=rules.lookback)
+        if known.complete_from is not None:
+            # A first run that broke off must not be answered by reading days older than it was to read.
+            start = max(start, local_day(known.complete_from, zone))
     return DayWindow(max(start, today - timedelta(days=rules.retention)), today)
 
 

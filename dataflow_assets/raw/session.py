@@ -16,6 +16,7 @@ from dataflow_assets.resources.budget import Lane, RequestBudget
 from dataflow_assets.resources.clock import SYSTEM_CLOCK, Clock
 from dataflow_assets.resources.http import ApiClient
 from dataflow_assets.resources.platform import Platform
+from dataflow_assets.resources.retry import ATTEMPTS
 from dataflow_assets.resources.watermarks import StreamId, Watermark, mirror
 
 
@@ -40,7 +41,10 @@ async def open_client(
     store = redis.asyncio.Redis.from_url(platform.redis_url, socket_timeout=5, socket_connect_timeout=5)
     patience = settings.max_inline_wait_seconds
     budget = RequestBudget(store, vendor=connector.name, max_wait_seconds=patience, clock=clock)
-    breaker = CircuitBreaker(store, name=connector.name, vendor=connector.name, clock=clock)
+    # More failures in a row than one request has tries: one unlucky request must not stop the vendor for all.
+    breaker = CircuitBreaker(
+        store, name=connector.name, vendor=connector.name, failure_threshold=2 * ATTEMPTS, clock=clock
+    )
     client = ApiClient(
         connector.api(settings),
         budget=budget,

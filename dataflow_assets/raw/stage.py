@@ -10,7 +10,7 @@ from dataflow_assets.connectors.base import Account, Connector, Kind, Stream, Wi
 from dataflow_assets.connectors.records import ColumnType
 from dataflow_assets.raw.copy_text import copy_rows
 from dataflow_assets.raw.ddl import table
-from dataflow_assets.raw.decode import Decoded, Decoder, Rejected, reject
+from dataflow_assets.raw.decode import Decoded, Decoder, Rejected
 from dataflow_assets.resources.warehouse import AsyncConnection, sql_file
 from dataflow_assets.windows import DayWindow
 
@@ -57,6 +57,11 @@ class Stage:
         self._types = [*(column.type for column in self.stream.columns), ColumnType.JSONB]
         self._lines: list[str] = []
 
+    @property
+    def is_whole_listing(self) -> bool:
+        """Whether what is not staged is gone. A record in quarantine was listed, though it cannot be told which."""
+        return not isinstance(self.window, DayWindow) and self.window.cursor is None and not self.rejected
+
     async def open(self) -> None:
         """Make the temporary table anew."""
         names = sql.SQL(", ").join(sql.Identifier(name) for name in (*self.stream.column_names, "_extra"))
@@ -94,7 +99,7 @@ class Stage:
         days = decoded.columns[self.stream.column_names.index(self.stream.report_day)]
         if days and not (self.window.start <= min(days) and max(days) < self.window.end):
             outside = [row for row, day in enumerate(days) if day not in self.window]
-            reject(decoded, self.stream, outside, f"Report day outside the window asked for, {self.window}")
+            decoded.reject(outside, f"Report day outside the window asked for, {self.window}")
 
     async def flush(self) -> None:
         """Copy what has been collected into the temporary table."""
@@ -116,7 +121,7 @@ class Stage:
             "synced_at": synced_at,
             "start": window.start if isinstance(window, DayWindow) else None,
             "end": window.end if isinstance(window, DayWindow) else None,
-            "is_sweep": not isinstance(window, DayWindow) and window.cursor is None,
+            "is_sweep": self.is_whole_listing,
         }
         row = await (await self.connection.execute(self.statement(), values)).fetchone() or {}
         return Published(
@@ -132,7 +137,6 @@ class Stage:
         """A publishing statement over the staged rows: the one of the stream's kind, or another with its names."""
         stream = self.stream
         values = [name for name in stream.column_names if name not in stream.key]
-        version = [*((stream.cursor,) if stream.cursor else ()), "_synced_at"]
         return (template or sql_file(_PUBLISH_FILE[stream.kind])).format(
             stage=self._name,
             target=table(self.connector, stream),
@@ -146,10 +150,19 @@ class Stage:
                 sql.SQL("{} = {}").format(sql.Identifier(name), sql.Identifier("excluded", name)) for name in values
             ),
             same_key=sql.SQL("({}) = ({})").format(_names(stream.key, "staged"), _names(stream.key, "stored")),
-            excluded_is_not_older=sql.SQL("({}) <= ({})").format(
-                _names(version, "stored"), _names(version, "excluded")
-            ),
+            excluded_is_not_older=_is_not_older(stream),
         )
+
+
+def _is_not_older(stream: Stream) -> sql.Composed:
+    by_reading = sql.SQL("stored._synced_at <= excluded._synced_at")
+    if not stream.cursor:
+        return sql.Composed([by_reading])
+    # A vendor that leaves the time of change out says nothing about which is newer; then the later reading is.
+    return sql.SQL(
+        "case when stored.{cursor} is null or excluded.{cursor} is null then {by_reading} "
+        "else (stored.{cursor}, stored._synced_at) <= (excluded.{cursor}, excluded._synced_at) end"
+    ).format(cursor=sql.Identifier(stream.cursor), by_reading=by_reading)
 
 
 def _names(names: tuple[str, ...] | list[str], relation: str = "") -> sql.Composed:

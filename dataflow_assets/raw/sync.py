@@ -6,9 +6,9 @@ account's failure is reported and does not stop another's.
 
 import asyncio
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from dataflow_assets.connectors.base import Account, Connector, Kind, Since, Stream, Window
@@ -19,7 +19,7 @@ from dataflow_assets.raw.stage import Stage
 from dataflow_assets.resources.failures import Fatal, Throttled, TooMuchData, VendorError
 from dataflow_assets.resources.http import ApiClient, Caller, Tally
 from dataflow_assets.resources.redact import redact
-from dataflow_assets.resources.warehouse import AsyncConnection, Warehouse
+from dataflow_assets.resources.warehouse import AsyncConnection, Warehouse, database_time
 from dataflow_assets.resources.watermarks import (
     StreamId,
     Watermark,
@@ -96,6 +96,7 @@ class Sync:
     run_id: str | None = None
     on_watermark: Callable[[StreamId, Watermark], None] = lambda _stream, _watermark: None
     on_note: Callable[[str], None] = lambda _note: None
+    reading_time: Callable[[AsyncConnection], Awaitable[datetime]] = database_time  # says whose reading is later
     secrets: tuple[str, ...] = ()
     stop: str | None = None  # why no account should go on
 
@@ -211,10 +212,16 @@ class _AccountSync:
         if self.sync.stop:
             raise Fatal(self.sync.stop, vendor=self.id.connector, account=self.id.account)
         caller = self.sync.client.caller(self.report.account.id)
-        piece = _Slice(window, attempt, str(uuid.uuid4()), self.sync.client.vendor_now())
+        read_at = self.sync.client.vendor_now()
+        piece = _Slice(window, attempt, str(uuid.uuid4()), read_at, await self.sync.reading_time(self.connection))
         try:
             stage = await self._fetch(window, caller)
             await self._publish(piece, stage, caller.tally)
+        except _Overtaken:
+            # Another process has read some of these days later than we did: ours must not go over theirs, and the
+            # other days must not be missing.
+            await self._slice(window, attempt)
+            return
         except Exception as error:
             if not isinstance(error, TooMuchData):
                 await self._note_failure(piece, caller.tally, error)
@@ -238,9 +245,12 @@ class _AccountSync:
         async with self.connection.transaction():
             await self.connection.execute("select pg_advisory_xact_lock(hashtextextended(%s, 1))", (self.id.redis_key,))
             outcome = "published"
-            if isinstance(window, DayWindow) and await ledger.newer_reading_exists(
-                self.connection, self.id, window, piece.started_at
-            ):
+            later: set[date] = set()
+            if isinstance(window, DayWindow):
+                later = await ledger.days_read_later(self.connection, self.id, window, piece.started_at)
+                if later and len(later) < len(window.days):
+                    raise _Overtaken
+            if later:
                 outcome = "superseded"
             else:
                 published = await stage.publish(self.report.account, sync_id=piece.sync_id, synced_at=piece.started_at)
@@ -253,7 +263,7 @@ class _AccountSync:
                 self.report.unknown_fields += await ledger.notice_unknown_fields(
                     self.connection, self.id, stage.unknown_fields
                 )
-                await self._advance(window, piece.started_at, published.newest)
+                await self._advance(stage, piece.read_at, published.newest)
             await self._record(piece, outcome, counts, tally)
 
     async def _record(
@@ -273,7 +283,8 @@ class _AccountSync:
             error=error,
         )
 
-    async def _advance(self, window: Window, read_at: datetime, newest: datetime | None) -> None:
+    async def _advance(self, stage: Stage, read_at: datetime, newest: datetime | None) -> None:
+        window = stage.window
         if isinstance(window, DayWindow):
             done = completion(window, read_at, self.report.account.zone, self.sync.rules)
             if done is None:
@@ -287,7 +298,7 @@ class _AccountSync:
                 settled_through=done.settled_through,
             )
             return
-        swept_at = read_at if window.cursor is None else None
+        swept_at = read_at if stage.is_whole_listing else None
         # A stream without a cursor is known as of the moment its full listing began.
         fallback = read_at if self.stream.cursor is None else EPOCH
         self.report.after = await advance_entity(self.connection, self.id, newest=newest or fallback, swept_at=swept_at)
@@ -299,12 +310,21 @@ class _AccountSync:
         await self._record(piece, "failed", Counts(), tally, text)
 
 
+class _Overtaken(Exception):
+    """Some days of a slice, not all, were published from a later reading."""
+
+
 @dataclass(frozen=True)
 class _Slice:
-    """One slice on its way: what it covers, whose attempt it is part of, and when its reading began (vendor's time)."""
+    """One slice on its way: what it covers, whose attempt it is part of, and when its reading began.
+
+    Twice: `read_at` at the vendor, which says which days were over, and `started_at` by the one clock all processes
+    share, which says whose reading is the later one.
+    """
 
     window: Window
     attempt: str | None
     sync_id: str
+    read_at: datetime
     started_at: datetime
     counts: Counts = field(default_factory=Counts)

@@ -5,6 +5,7 @@ a header and never in a URL; exceptions hold our own words only.
 """
 
 import logging
+import re
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
@@ -46,7 +47,7 @@ class VendorApi:
     base_url: str
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     params: Mapping[str, str] = field(default_factory=dict, repr=False)
-    classify: Callable[[Reply], VendorError | None]  # None: the answer is good
+    classify: Callable[[Reply], VendorError | None] = field(repr=False)  # None: the answer is good
     usage: Callable[[Reply], Mapping[Scope, float]]  # fractions of the vendor's own budgets, 1.0 is used up
     limits: Callable[[str | None], Mapping[Scope, Limit]]  # our budgets for a request about that account
 
@@ -146,7 +147,12 @@ class ApiClient(AbstractAsyncContextManager["ApiClient"]):
             await self._learn(reply, limits)
             return reply
 
-        return await policy(attempt)
+        try:
+            return await policy(attempt)
+        except VendorError as error:
+            # Budget and breaker do not know whom a request was about.
+            error.account = error.account or account
+            raise
 
     async def _exchange(self, request: httpx.Request, account: str | None, tally: Tally) -> Reply:
         tally.requests += 1
@@ -163,7 +169,7 @@ class ApiClient(AbstractAsyncContextManager["ApiClient"]):
             ) from None
         tally.bytes += len(answer.content)
         self._measure_skew(answer.headers)
-        return Reply(answer.status_code, answer.headers, answer.content, account)
+        return Reply(answer.status_code, answer.headers, _whole_characters(answer.content), account)
 
     async def _learn(self, reply: Reply, limits: Mapping[Scope, Limit]) -> None:
         for scope, fraction in self.api.usage(reply).items():
@@ -213,3 +219,17 @@ class Caller:
     def now(self) -> datetime:
         """The time at the vendor, in UTC."""
         return self.client.vendor_now()
+
+
+_SURROGATES = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
+_PAIR_LENGTH = len(rb"\ud83d\ude00")
+
+
+def _whole_characters(body: bytes) -> bytes:
+    """The body with halves of characters, which names cut by a vendor end in, replaced by U+FFFD.
+
+    No parser and no database takes them; without this one such name would cost its whole page.
+    """
+    if b"\\ud" not in body and b"\\uD" not in body:
+        return body
+    return _SURROGATES.sub(lambda found: found[0] if len(found[0]) == _PAIR_LENGTH else rb"\ufffd", body)

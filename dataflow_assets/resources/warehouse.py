@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from functools import cache
 from typing import Any, LiteralString
 from urllib.parse import urlsplit
@@ -147,3 +148,12 @@ def extension_state(connection: Connection) -> str:
         """,
     )
     return "timescale" if row["usable"] else "plain"
+
+
+async def database_time(connection: AsyncConnection) -> datetime:
+    """The time by the database's clock, which is the same for every process."""
+    row = await (await connection.execute("select clock_timestamp() as now")).fetchone()
+    if row is None:
+        raise LookupError("a query that always has a row had none")
+    now: datetime = row["now"]
+    return now

@@ -28,7 +28,11 @@ on conflict (connector, account_id, stream) do update
                 %(settled_through)s::date >= %(first_day)s::date
                 and (
                     %(first_day)s::date <= known.settled_through + 1
-                    or (known.settled_through is null and excluded.complete_from <= known.complete_from)
+                    or (
+                        known.settled_through is null
+                        and excluded.complete_from <= known.complete_from
+                        and excluded.watermark >= known.complete_from
+                    )
                 )
                 then greatest(known.settled_through, %(settled_through)s::date)
             else known.settled_through

@@ -1,0 +1,564 @@
+"""What the Meta connector sends, and what it makes of what comes back. Facts: `apis/meta_ads.md`, section 3."""
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from urllib.parse import parse_qs
+
+import httpx
+import pytest
+from facebook_business.session import FacebookSession
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import SecretStr
+
+from dataflow_assets.connectors import meta_ads
+from dataflow_assets.connectors.base import Account, Probe, Since
+from dataflow_assets.connectors.meta_ads import CONNECTOR, classify, usage
+from dataflow_assets.raw.session import open_client
+from dataflow_assets.resources.clock import SYSTEM_CLOCK, Clock
+from dataflow_assets.resources.failures import Fatal, Retryable, Scope, Throttled, TooMuchData, VendorError
+from dataflow_assets.resources.http import Caller, Reply
+from dataflow_assets.resources.platform import Platform
+from dataflow_assets.sandbox.testing import RunningSandbox, run_sandbox
+from dataflow_assets.sandbox.world import WorldConfig
+from dataflow_assets.settings import MetaAdsSettings, Settings
+from dataflow_assets.windows import DayWindow
+
+ACCOUNT = "920000000000011"
+REDUCE = "Please reduce the amount of data you're asking for, then retry your request"
+WEEK = DayWindow(date(2026, 5, 1), date(2026, 5, 8))
+
+# ------------------------------------------------------------------ errors: law 8
+
+Code = tuple[int, int | None]
+
+THROTTLED_CODES: list[Code] = [
+    *[(4, sub) for sub in (None, 1504022, 1504039)],
+    *[(17, sub) for sub in (None, 2446079)],
+    (32, None),
+    (341, None),
+    *[(613, sub) for sub in (None, 1487742, 1487225, 1487632, 1996, 5044001)],
+    *[(code, 2446079) for code in (*range(80000, 80010), 80014)],
+]
+TRANSIENT_CODES: list[Code] = [
+    (1, None),
+    (2, None),
+    (2, 1504043),
+    (2, 1504044),
+    (960, None),
+    (2637, None),
+    (100, 1815107),
+]
+TOO_MUCH_CODES: list[Code] = [(100, 1487534), (100, 1504018), (2, 1504038), (-3, 1504045)]
+TOKEN_CODES: list[Code] = [(102, None), *[(190, sub) for sub in (None, 458, 459, 460, 463, 464, 467, 492)]]
+ACCESS_CODES: list[Code] = [
+    (3, None),
+    (10, None),
+    *[(code, None) for code in range(200, 300)],
+    (100, 3191001),
+    (100, 33),
+]
+BUG_CODES: list[Code] = [(100, None), (2, 1504041), (2, 1504042), (2500, None), (3018, None), (368, None)]
+VENDOR_WIDE_CODES: list[Code] = [(2635, None), (104, None)]
+KINDS: dict[Code, tuple[type[VendorError], Scope | None]] = {
+    **dict.fromkeys(THROTTLED_CODES, (Throttled, "account")),
+    **dict.fromkeys(THROTTLED_CODES[:3], (Throttled, "vendor")),
+    **dict.fromkeys(TRANSIENT_CODES, (Retryable, None)),
+    **dict.fromkeys(TOO_MUCH_CODES, (TooMuchData, None)),
+    **dict.fromkeys(TOKEN_CODES, (Fatal, "vendor")),
+    **dict.fromkeys(ACCESS_CODES, (Fatal, "account")),
+    **dict.fromkeys(BUG_CODES, (Fatal, "account")),
+    **dict.fromkeys(VENDOR_WIDE_CODES, (Fatal, "vendor")),
+}
+
+
+def reply(body: bytes | str, status: int = 400, headers: Mapping[str, str] | None = None) -> Reply:
+    return Reply(status, httpx.Headers(headers or {}), body.encode() if isinstance(body, str) else body, ACCOUNT)
+
+
+def error(code: int, subcode: int | None = None, message: str = "It went wrong", **more: Any) -> str:
+    sub = {} if subcode is None else {"error_subcode": subcode}
+    return json.dumps({"error": {"message": message, "type": "OAuthException", "code": code, **sub, **more}})
+
+
+@pytest.mark.parametrize(("code", "kind"), KINDS.items(), ids=lambda value: str(value) if value[0] in KINDS else "")
+def test_law_8_every_code_has_its_kind_whatever_the_http_status(
+    code: Code, kind: tuple[type[VendorError], Scope | None]
+) -> None:
+    for status in (200, 400, 401, 403, 500):
+        failure = classify(reply(error(*code), status))
+        assert type(failure) is kind[0]
+        assert getattr(failure, "scope", None) == kind[1]
+        assert failure.account == ACCOUNT
+        assert f"code {code[0]}/" in str(failure)
+
+
+@pytest.mark.parametrize("status", [200, 400, 500])
+def test_law_8_code_1_is_too_much_data_only_with_the_words(status: int) -> None:
+    bare = json.dumps({"error": {"code": 1, "message": REDUCE}})
+    assert type(classify(reply(bare, status))) is TooMuchData
+    assert type(classify(reply(error(1, message="An unknown error occurred"), status))) is Retryable
+
+
+@pytest.mark.parametrize("code", [(100, None), (368, None), (190, 463), (200, None), (2500, None), (999, None)])
+def test_law_8_what_meta_calls_transient_is_tried_again_whatever_the_code(code: Code) -> None:
+    assert type(classify(reply(error(*code, is_transient=True)))) is Retryable
+    assert type(classify(reply(error(*code, is_transient=False)))) is Fatal
+
+
+@pytest.mark.parametrize("code", [(17, 2446079), (80000, 2446079), (4, 1504022)])
+def test_law_8_a_throttle_that_is_called_transient_is_still_a_throttle(code: Code) -> None:
+    assert type(classify(reply(error(*code, is_transient=True), 403))) is Throttled
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "kind"),
+    [
+        ("<html><body>502 Bad Gateway</body></html>", 502, Retryable),
+        ("<html>Service Unavailable</html>", 200, Retryable),
+        ("", 200, Retryable),
+        ("", 503, Retryable),
+        ('{"data": [{"id": "1"}, {"id', 200, Retryable),
+        ("{}", 500, Retryable),
+        ("{}", 404, Fatal),
+        ("{}", 429, Throttled),
+        ('{"data": []}', 200, None),
+        ("{}", 200, None),
+        ("[null]", 200, None),
+    ],
+)
+def test_law_8_answers_without_an_error_object(body: str, status: int, kind: type[VendorError] | None) -> None:
+    failure = classify(reply(body, status))
+    assert failure is None if kind is None else type(failure) is kind
+
+
+@pytest.mark.parametrize("name", ["error_subcode", "fbtrace_id", "is_transient", "message"])
+def test_law_8_an_error_with_a_null_in_it_keeps_its_kind(name: str) -> None:
+    # Read as "not JSON" it would be tried again six times with a dead token.
+    told = {
+        "message": "Session has expired",
+        "code": 190,
+        "error_subcode": 463,
+        "fbtrace_id": "A",
+        "is_transient": False,
+    }
+    failure = classify(reply(json.dumps({"error": {**told, name: None}}), 401))
+    assert type(failure) is Fatal
+
+
+def test_law_8_numbers_written_as_text_are_numbers() -> None:
+    body = json.dumps({"error": {"message": "m", "code": "17", "error_subcode": "2446079"}})
+    assert type(classify(reply(body))) is Throttled
+
+
+@pytest.mark.parametrize(
+    ("code", "hint"),
+    [
+        ((190, 463), "DATAFLOW_META_ADS__ACCESS_TOKEN"),
+        ((2635, None), "DATAFLOW_META_ADS__API_VERSION"),
+        ((104, None), "DATAFLOW_META_ADS__APP_SECRET"),
+        ((200, None), "DATAFLOW_META_ADS__ACCOUNT_IDS"),
+        ((100, 33), "DATAFLOW_META_ADS__ACCOUNT_IDS"),
+    ],
+)
+def test_a_person_is_told_which_setting_to_look_at(code: Code, hint: str) -> None:
+    failure = classify(reply(error(*code)))
+    assert failure
+    assert hint in str(failure)
+    assert ACCOUNT in str(failure)
+
+
+def test_a_wrong_proof_under_code_100_is_told_apart_by_its_words() -> None:
+    failure = classify(reply(error(100, message="Invalid appsecret_proof provided in the API argument")))
+    assert isinstance(failure, Fatal)
+    assert failure.scope == "vendor"
+    assert "APP_SECRET" in failure.hint
+
+
+def test_law_13_a_message_of_metas_that_quotes_a_secret_is_scrubbed() -> None:
+    body = error(100, message="Bad call to /me?access_token=EAAB123&appsecret_proof=9f: my-token was refused")
+    failure = classify(reply(body), ("my-token",))
+    assert failure
+    for secret in ("EAAB123", "=9f", "my-token"):
+        assert secret not in str(failure) + repr(failure)
+
+
+# ------------------------------------------------------------------ waits and usage
+
+BUC = "X-Business-Use-Case-Usage"
+
+
+def use_case(kind: str = "ads_insights", **shares: float) -> dict[str, Any]:
+    return {"type": kind, "call_count": 0, "total_cputime": 0, "total_time": 0, **shares}
+
+
+def test_law_7_the_longest_told_wait_of_all_use_cases_counts() -> None:
+    told = {
+        "1": [
+            use_case(estimated_time_to_regain_access=0),
+            use_case("ads_management", estimated_time_to_regain_access=7),
+        ],
+        "2": [use_case(estimated_time_to_regain_access=3)],
+    }
+    failure = classify(reply(error(80000, 2446079), 400, {BUC: json.dumps(told)}))
+    assert isinstance(failure, Throttled)
+    assert failure.wait_seconds == 7 * 60
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"X-Ad-Account-Usage": '{"acc_id_util_pct":100,"reset_time_duration":299}'}, 299),
+        ({BUC: json.dumps({"1": [use_case(estimated_time_to_regain_access=0)]})}, 60),
+        ({}, 60),
+        ({BUC: "no json", "X-Ad-Account-Usage": "{"}, 60),
+    ],
+)
+def test_law_7_a_wait_that_is_not_in_one_header_is_in_another_or_a_minute(
+    headers: dict[str, str], seconds: float
+) -> None:
+    failure = classify(reply(error(17, 2446079), 400, headers))
+    assert isinstance(failure, Throttled)
+    assert failure.wait_seconds == seconds
+
+
+def test_law_7_the_highest_share_of_all_entries_is_what_is_used() -> None:
+    told = {
+        "1": [use_case(call_count=3, total_time=12), use_case("ads_management", total_cputime=95)],
+        "2": [use_case(call_count=40)],
+    }
+    headers = {
+        BUC: json.dumps(told),
+        "x-app-usage": '{"call_count":28,"total_time":25,"total_cputime":31}',
+        "X-AD-ACCOUNT-USAGE": '{"acc_id_util_pct":9.67,"reset_time_duration":100}',
+        "X-FB-Ads-Insights-Throttle": '{"app_id_util_pct":10,"acc_id_util_pct":42.5}',
+    }
+    assert usage(reply("{}", 200, headers)) == {"account": pytest.approx(0.95), "vendor": pytest.approx(0.31)}
+
+
+@pytest.mark.parametrize(
+    ("header", "text", "scope", "share"),
+    [
+        ("X-App-Usage", '{"call_count":1,"total_time":2,"total_cputime":120}', "vendor", 1.2),
+        ("X-FB-Ads-Insights-Throttle", '{"app_id_util_pct":80,"acc_id_util_pct":0}', "vendor", 0.8),
+        ("X-FB-Ads-Insights-Throttle", '{"app_id_util_pct":0,"acc_id_util_pct":42.5}', "account", 0.425),
+        ("X-Ad-Account-Usage", '{"acc_id_util_pct":96.5}', "account", 0.965),
+    ],
+)
+def test_law_7_each_header_alone_is_understood(header: str, text: str, scope: Scope, share: float) -> None:
+    assert usage(reply("{}", 200, {header: text}))[scope] == pytest.approx(share)
+
+
+def test_law_7_a_missing_header_says_nothing() -> None:
+    # A share of 0 would lift the caution that the answer before it asked for.
+    assert usage(reply("{}", 200)) == {}
+    assert usage(reply("{}", 200, {"X-App-Usage": '{"call_count":50}'})) == {"vendor": 0.5}
+
+
+GARBLED = [
+    "",
+    "null",
+    "no json",
+    "[]",
+    "[1]",
+    "5",
+    '"text"',
+    '{"1": null}',
+    '{"1": [null]}',
+    '{"1": {}}',
+    '{"call_count": "many", "acc_id_util_pct": null, "1": [{"call_count": "many"}]}',
+]
+
+
+@pytest.mark.parametrize("text", GARBLED)
+def test_law_7_a_garbled_header_does_not_lose_the_answer_it_came_with(text: str) -> None:
+    names = (BUC, "X-App-Usage", "X-Ad-Account-Usage", "X-FB-Ads-Insights-Throttle")
+    headers = dict.fromkeys(names, text)
+    assert all(share == 0 for share in usage(reply("{}", 200, headers)).values())
+    failure = classify(reply(error(17), 400, headers))
+    assert isinstance(failure, Throttled)
+    assert failure.wait_seconds == 60
+
+
+# ------------------------------------------------------------------ credentials
+
+
+@given(st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1), st.text(min_size=1))
+def test_the_proof_is_the_one_metas_own_sdk_makes(token: str, secret: str) -> None:
+    settings = Settings(meta_ads=MetaAdsSettings(access_token=SecretStr(token), app_secret=SecretStr(secret)))
+    session = FacebookSession(app_id="1", app_secret=secret, access_token=token)
+    assert meta_ads.api(settings).params == {"appsecret_proof": session._gen_appsecret_proof()}
+
+
+def test_without_an_app_secret_no_proof_is_sent() -> None:
+    api = meta_ads.api(Settings(meta_ads=MetaAdsSettings(access_token=SecretStr("t"))))
+    assert api.params == {}
+    assert api.headers == {"Authorization": "Bearer t"}
+
+
+def test_law_13_the_description_of_the_api_does_not_show_its_secrets() -> None:
+    meta = MetaAdsSettings(access_token=SecretStr("my-token"), app_secret=SecretStr("my-secret"))
+    settings = Settings(meta_ads=meta)
+    shown = repr(meta_ads.api(settings)) + repr(settings)
+    assert "my-token" not in shown
+    assert "my-secret" not in shown
+
+
+# ------------------------------------------------------------------ requests
+
+
+@dataclass
+class Wire(httpx.AsyncBaseTransport):
+    """Loopback HTTP that keeps what went over it."""
+
+    sent: list[httpx.Request] = field(default_factory=list)
+    below: httpx.AsyncBaseTransport = field(default_factory=lambda: httpx.AsyncHTTPTransport(verify=False))
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        await request.aread()
+        self.sent.append(request)
+        return await self.below.handle_async_request(request)
+
+    async def aclose(self) -> None:
+        await self.below.aclose()
+
+    def parameters(self) -> list[dict[str, str]]:
+        """Of each request: path, query and form in one."""
+        found = []
+        for request in self.sent:
+            both = parse_qs(request.url.query.decode(), keep_blank_values=True) | parse_qs(
+                request.content.decode(), keep_blank_values=True
+            )
+            found.append({"path": request.url.path.split("/v26.0/")[1], **{n: v[-1] for n, v in both.items()}})
+        return found
+
+
+async def _no_sleep(seconds: float) -> None:
+    await asyncio.sleep(min(seconds, 0.001))
+
+
+HASTY = Clock(now=SYSTEM_CLOCK.now, monotonic=SYSTEM_CLOCK.monotonic, sleep=_no_sleep)
+
+
+def ask(platform: Platform, work: Callable[[Caller, list[Account]], Any], wire: Wire | None = None) -> Any:
+    """The result of `work`, which gets a caller for the first account and all accounts."""
+    kept = wire or Wire()
+
+    async def go() -> Any:
+        async with open_client(platform, CONNECTOR, clock=HASTY, transport=kept) as client:
+            accounts = list(await CONNECTOR.accounts(client.caller(), platform.settings))
+            kept.sent.clear()
+            return await work(client.caller(accounts[0].id), accounts)
+
+    return asyncio.run(go())
+
+
+def read(stream_name: str, window: Any) -> Callable[[Caller, list[Account]], Any]:
+    async def work(caller: Caller, accounts: list[Account]) -> list[Any]:
+        stream = CONNECTOR.stream(stream_name)
+        return [page async for page in CONNECTOR.read(caller, accounts[0], stream, window)]
+
+    return work
+
+
+def test_every_visible_account_is_found_with_its_currency_and_zone(platform: Platform, sandbox: RunningSandbox) -> None:
+    async def work(_caller: Caller, accounts: list[Account]) -> list[Account]:
+        return accounts
+
+    found = [(one.id, one.name, one.currency, one.zone.key) for one in ask(platform, work)]
+    truth = sandbox.truth("meta_ads", "ad_accounts")
+    assert found == [(row["account_id"], row["name"], row["currency"], row["timezone_name"]) for row in truth]
+
+
+@pytest.mark.parametrize(
+    ("stream", "level", "deleted"),
+    [
+        ("insights_campaign", "campaign", None),
+        ("insights_ad_set", "adset", "adset.effective_status"),
+        ("insights_ad", "ad", "ad.effective_status"),
+    ],
+)
+def test_figures_are_asked_for_by_day_with_both_ends_included(
+    platform: Platform, stream: str, level: str, deleted: str | None
+) -> None:
+    wire = Wire()
+    ask(platform, read(stream, WEEK), wire)
+    (sent,) = wire.parameters()
+    assert sent["path"] == f"act_{ACCOUNT}/insights"
+    assert json.loads(sent["time_range"]) == {"since": "2026-05-01", "until": "2026-05-07"}
+    assert (sent["level"], sent["time_increment"]) == (level, "1")
+    assert json.loads(sent["action_attribution_windows"]) == ["1d_click", "7d_click", "28d_click", "1d_view"]
+    assert set(sent["fields"].split(",")) == set(CONNECTOR.stream(stream).column_names)
+    if deleted:
+        (only,) = json.loads(sent["filtering"])
+        assert (only["field"], only["operator"]) == (deleted, "IN")
+        assert {"ACTIVE", "ARCHIVED", "DELETED", "PAUSED"} <= set(only["value"])
+    else:
+        assert "filtering" not in sent
+
+
+@pytest.mark.parametrize(
+    ("stream", "edge", "prefix"),
+    [("campaigns", "campaigns", "campaign"), ("ad_sets", "adsets", "adset"), ("ads", "ads", "ad")],
+)
+def test_changes_are_asked_for_by_unix_time_and_archived_ones_are_named(
+    platform: Platform, stream: str, edge: str, prefix: str
+) -> None:
+    wire = Wire()
+    since = datetime(2026, 5, 1, 12, 0, 0, 900_000, tzinfo=UTC)
+    ask(platform, read(stream, Since(since)), wire)
+    ask_all = Wire()
+    ask(platform, read(stream, Since(None)), ask_all)
+    for parameters in (wire.parameters()[0], ask_all.parameters()[0]):
+        assert parameters["path"] == f"act_{ACCOUNT}/{edge}"
+        assert {"ACTIVE", "PAUSED", "ARCHIVED"} <= set(json.loads(parameters["effective_status"]))
+    assert json.loads(wire.parameters()[0]["filtering"]) == [
+        {"field": f"{prefix}.updated_time", "operator": "GREATER_THAN", "value": 1777636800}
+    ]
+    assert "filtering" not in ask_all.parameters()[0]
+
+
+def test_an_inner_field_is_asked_for_inside_its_object(platform: Platform) -> None:
+    wire = Wire()
+    ask(platform, read("ads", Since(None)), wire)
+    assert "creative{id}" in wire.parameters()[0]["fields"].split(",")
+    assert "creative_id" not in wire.parameters()[0]["fields"]
+
+
+def test_several_inner_fields_of_one_object_are_asked_for_together() -> None:
+    ads = CONNECTOR.stream("ads")
+    column = next(column for column in ads.columns if column.name == "creative_id")
+    twice = replace(ads, columns=(column, ads.columns[0], replace(column, name="title", path="creative.title")))
+    assert meta_ads._requested_fields(twice) == ["creative{id,title}", "id"]
+
+
+def test_pages_are_followed_by_cursor_and_never_by_metas_link_which_holds_the_token(platform: Platform) -> None:
+    wire = Wire()
+
+    async def work(caller: Caller, accounts: list[Account]) -> int:
+        stream = replace(CONNECTOR.stream("insights_ad"), page_size=10)
+        return len([page async for page in CONNECTOR.read(caller, accounts[0], stream, WEEK)])
+
+    pages = ask(platform, work, wire)
+    sent = wire.parameters()
+    assert len(sent) == pages > 3
+    assert "after" not in sent[0]
+    assert len({one["after"] for one in sent[1:]}) == pages - 1
+    assert {one["limit"] for one in sent} == {"10"}
+
+
+def test_law_13_the_token_travels_in_a_header_and_is_in_no_url_form_or_log(
+    platform: Platform, sandbox: RunningSandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    sandbox.fault("reduce_500", endpoint="insights", times=1)  # so that a report run is sent too
+
+    async def work(caller: Caller, accounts: list[Account]) -> None:
+        for stream in CONNECTOR.streams:
+            window = WEEK if stream.report_day else Since(datetime(2026, 5, 1, tzinfo=UTC) if stream.cursor else None)
+            async for _ in CONNECTOR.read(caller, accounts[0], stream, window):
+                pass
+        campaigns = CONNECTOR.stream("campaigns")
+        await CONNECTOR.newer(caller, [Probe(one, campaigns, datetime(2026, 1, 1, tzinfo=UTC)) for one in accounts])
+
+    wire = Wire()
+    ask(platform, work, wire)
+    assert {request.method for request in wire.sent} == {"GET", "POST"}
+    for request in wire.sent:
+        assert request.headers["Authorization"] == "Bearer sandbox-token"
+        assert "token" not in str(request.url)
+        assert b"token" not in request.content
+    proof = meta_ads.api(platform.settings).params["appsecret_proof"]
+    said = "\n".join(record.getMessage() for record in caplog.records)
+    assert not [secret for secret in ("sandbox-token", "sandbox-app-secret", proof) if secret in said]
+
+
+# ------------------------------------------------------------------ probes: is there anything newer?
+
+
+def probes(accounts: list[Account], moment: datetime, stream: str = "campaigns") -> list[Probe]:
+    return [Probe(account, CONNECTOR.stream(stream), moment) for account in accounts]
+
+
+def newest(sandbox: RunningSandbox, account: Account, stream: str = "campaigns") -> datetime:
+    rows = sandbox.truth("meta_ads", stream, account=account.id)
+    return max(datetime.strptime(row["updated_time"], "%Y-%m-%dT%H:%M:%S%z") for row in rows)
+
+
+def found(platform: Platform, wanted: Callable[[list[Account]], list[Probe]], wire: Wire | None = None) -> list[str]:
+    """Ids of the accounts in which a probe found something."""
+
+    async def work(caller: Caller, accounts: list[Account]) -> list[str]:
+        # A batch is about no single account.
+        about_all = caller.client.caller()
+        return [probe.account.id for probe in await CONNECTOR.newer(about_all, wanted(accounts))]
+
+    return list(ask(platform, work, wire))
+
+
+def ids(sandbox: RunningSandbox) -> list[str]:
+    return [row["account_id"] for row in sandbox.truth("meta_ads", "ad_accounts")]
+
+
+def test_a_probe_finds_what_changed_after_its_watermark_and_nothing_else(
+    platform: Platform, sandbox: RunningSandbox
+) -> None:
+    second = timedelta(seconds=1)
+
+    def just_before(accounts: list[Account]) -> list[Probe]:
+        return [probe for one in accounts for probe in probes([one], newest(sandbox, one) - second)]
+
+    def at(accounts: list[Account]) -> list[Probe]:
+        return [probe for one in accounts for probe in probes([one], newest(sandbox, one))]
+
+    wire = Wire()
+    assert found(platform, just_before, wire) == ids(sandbox)
+    assert len(wire.sent) == 1
+    assert found(platform, at) == []
+    assert found(platform, lambda _: []) == []
+
+
+def test_items_that_meta_did_not_finish_are_asked_for_again(platform: Platform, sandbox: RunningSandbox) -> None:
+    sandbox.fault("batch_null_items", times=1)
+    wire = Wire()
+    everything = datetime(2025, 1, 1, tzinfo=UTC)
+    assert sorted(found(platform, lambda accounts: probes(accounts, everything), wire)) == sorted(ids(sandbox))
+    first, second = (json.loads(sent["batch"]) for sent in wire.parameters())
+    assert len(first) == 3
+    assert second == [first[1]]
+
+
+def test_law_9_an_account_without_access_does_not_silence_the_others(
+    platform: Platform, sandbox: RunningSandbox
+) -> None:
+    revoked, *others = ids(sandbox)
+    sandbox.fault("revoked_account", account=revoked, endpoint="campaigns")
+    everything = datetime(2025, 1, 1, tzinfo=UTC)
+    assert found(platform, lambda accounts: probes(accounts, everything)) == others
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [("expired_token", Fatal), ("throttle_80004", Throttled), ("transient_2", Retryable)],
+)
+def test_a_probe_that_fails_for_another_reason_is_an_error_of_its_kind(
+    platform: Platform, sandbox: RunningSandbox, fault: str, kind: type[VendorError]
+) -> None:
+    sandbox.fault(fault, endpoint="campaigns", seconds=600)
+    with pytest.raises(kind):
+        found(platform, lambda accounts: probes(accounts, datetime(2025, 1, 1, tzinfo=UTC)))
+
+
+def test_more_probes_than_a_batch_holds_go_in_several(make_platform: Callable[..., Platform]) -> None:
+    config = WorldConfig(meta_accounts=60, campaigns_per_account=1, ad_sets_per_campaign=1, ads_per_ad_set=1, days=20)
+    with run_sandbox(config) as sandbox:
+        wire = Wire()
+        everything = datetime(2025, 1, 1, tzinfo=UTC)
+        platform = make_platform(sandbox.url, meta_ads=MetaAdsSettings(app_requests_per_hour=10**7))
+        assert sorted(found(platform, lambda accounts: probes(accounts, everything), wire)) == sorted(ids(sandbox))
+        assert [len(json.loads(sent["batch"])) for sent in wire.parameters()] == [50, 10]
