@@ -76,14 +76,9 @@ class World:
 
         async def go() -> Any:
             async with self.open(source=source, **options) as sync:
-                sync.reading_time = self._reading_time
                 return await work(sync)
 
         return asyncio.run(go())
-
-    async def _reading_time(self, _connection: object) -> datetime:
-        """Readings have the order of world time, so that a test can read as of an earlier one."""
-        return self.sandbox.clock.now()
 
     def open(self, *, source: Connector = META, **options: Any) -> Any:
         """An open sync that does not sleep. Plain HTTP: loading certificates would take most of a test's time."""
@@ -161,7 +156,7 @@ def slow_and_quick(
     between: Callable[[], Any],
     **options: Any,
 ) -> tuple[Any, Any]:
-    """What two syncs return of which the slow one fetches first, then `between` happens, and the quick one is quicker."""
+    """What two syncs return: the slow one fetches, `between` happens, the quick one runs, the slow one goes on."""
 
     async def go() -> tuple[Any, Any]:
         gate = Gate()

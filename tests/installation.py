@@ -1,0 +1,139 @@
+"""One installation for a test: database, Redis, sandbox and state folder of its own, and commands that see them."""
+
+import os
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import redis
+from psycopg.rows import dict_row
+
+from dataflow_assets.embedded import Endpoints
+from dataflow_assets.resources import platform as platform_module
+from dataflow_assets.resources.platform import Platform
+from dataflow_assets.sandbox.testing import RunningSandbox
+from dataflow_assets.settings import PROJECT_ROOT, get_settings
+
+REDIS_DATABASE = 1  # the tests of a single function empty number 0
+Rows = list[dict[str, Any]]
+Completed = subprocess.CompletedProcess[str]
+
+
+@dataclass(frozen=True)
+class Installation:
+    """Addresses of one installation. `settings` are further variables, which win."""
+
+    database_url: str
+    redis_url: str
+    state_dir: Path
+    sandbox: RunningSandbox
+    settings: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """What a person would set."""
+        return {
+            "DATABASE_URL": self.database_url,
+            "REDIS_URL": self.redis_url,
+            "DATAFLOW_STATE_DIR": str(self.state_dir),
+            "DATAFLOW_SANDBOX__URL": self.sandbox.url,
+            **self.settings,
+        }
+
+    def rows(self, query: str, *values: object) -> Rows:
+        """Rows of a statement, which is committed."""
+        with psycopg.connect(self.database_url, autocommit=True, row_factory=dict_row) as connection:
+            cursor = connection.execute(query.encode(), values)
+            return cursor.fetchall() if cursor.description else []
+
+    def value(self, query: str, *values: object) -> Any:
+        """The only value of a statement that has one."""
+        (row,) = self.rows(query, *values)
+        (value,) = row.values()
+        return value
+
+    @contextmanager
+    def there(self) -> Iterator[None]:
+        """Within, this process belongs to the installation; afterwards its environment is what it was."""
+        before = dict(os.environ)
+        os.environ.update(self.variables)
+        _forget()
+        try:
+            yield
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
+            _forget()
+
+    @contextmanager
+    def here(self) -> Iterator[Platform]:
+        """As `there`, with the platform."""
+        with self.there():
+            yield platform_module.get_platform()
+
+    def environment(self, **changes: str) -> dict[str, str]:
+        """The environment of a command: what a shell has, the installation's variables, and changes."""
+        return {**bare_environment(), **self.variables, **changes}
+
+    def run(self, *command: str, timeout: float = 240, **changes: str) -> Completed:
+        """Run a command to its end."""
+        return run(*command, timeout=timeout, env=self.environment(**changes))
+
+    def dataflow(self, *args: str, timeout: float = 240, **changes: str) -> Completed:
+        """Run the `dataflow` command."""
+        return self.run(sys.executable, "-m", "dataflow_assets.cli.main", *args, timeout=timeout, **changes)
+
+
+def bare_environment() -> dict[str, str]:
+    """What the environment of a command needs to run this Python on this checkout, and nothing else."""
+    folder = Path(sys.executable).parent
+    return {
+        "PATH": os.pathsep.join([str(folder), os.environ.get("PATH", os.defpath)]),
+        "HOME": os.environ.get("HOME", "/"),
+        "PYTHONPATH": str(PROJECT_ROOT),
+        "PYTHONWARNINGS": "ignore",
+    }
+
+
+def run(*command: str, env: Mapping[str, str], timeout: float = 240, cwd: Path = PROJECT_ROOT) -> Completed:
+    """Run a command to its end, with its output."""
+    return subprocess.run(command, env=dict(env), cwd=cwd, capture_output=True, text=True, timeout=timeout, check=False)
+
+
+@contextmanager
+def database(server_url: str, template: str = "template1") -> Iterator[str]:
+    """A database of a server, a copy of the template."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute(f'create database "{name}" template "{template}"'.encode())
+    yield server_url.rsplit("/", 1)[0] + f"/{name}"
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute(f'drop database "{name}" with (force)'.encode())
+
+
+def copied(servers: Endpoints, database_url: str) -> AbstractContextManager[str]:
+    """A copy of a database nobody is connected to, to be spoiled."""
+    return database(servers.database_url, template=database_url.rsplit("/", 1)[1])
+
+
+@contextmanager
+def installation(
+    servers: Endpoints, folder: Path, sandbox: RunningSandbox, settings: Mapping[str, str] | None = None
+) -> Iterator[Installation]:
+    """A new installation on the session's servers."""
+    redis_url = servers.redis_url.rsplit("/", 1)[0] + f"/{REDIS_DATABASE}"
+    with redis.Redis.from_url(redis_url) as client:
+        client.flushdb()
+    with database(servers.database_url) as url:
+        yield Installation(url, redis_url, folder / "state", sandbox, dict(settings or {}))
+
+
+def _forget() -> None:
+    get_settings.cache_clear()
+    platform_module.get_platform.cache_clear()
