@@ -107,8 +107,8 @@ def run(*command: str, env: Mapping[str, str], timeout: float = 240, cwd: Path =
 
 
 @contextmanager
-def database(server_url: str, template: str = "template1") -> Iterator[str]:
-    """A database of a server, a copy of the template."""
+def database(server_url: str, template: str = "template0") -> Iterator[str]:
+    """A database of a server, a copy of the template. TimescaleDB keeps a session of its own in template1."""
     name = f"test_{uuid.uuid4().hex[:12]}"
     with psycopg.connect(server_url, autocommit=True) as connection:
         connection.execute(f'create database "{name}" template "{template}"'.encode())

@@ -1,17 +1,13 @@
-"""`dagster dev` as a process of its own, asked through its GraphQL, and a Slack that listens on loopback."""
+"""`dagster dev` as a process of its own, asked through its GraphQL."""
 
-import json
 import os
 import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -36,55 +32,6 @@ def eventually(look: Callable[[], T | None], what: str, patience: float = PATIEN
             return found
         time.sleep(0.5)
     raise AssertionError(f"In {patience:.0f} s there was no {what}.")
-
-
-@dataclass
-class Slack:
-    """What an incoming webhook was sent. `answers` are given in order, each (status, headers); afterwards 200."""
-
-    url: str = ""
-    answers: list[tuple[int, Mapping[str, str]]] = field(default_factory=list)
-    requests: list[tuple[float, int, dict[str, Any]]] = field(default_factory=list)  # when, status answered, body
-
-    @property
-    def messages(self) -> list[str]:
-        """Texts that were taken: of each message everything a person reads."""
-        return [text_of(body) for _, status, body in self.requests if status == 200]
-
-
-def text_of(body: dict[str, Any]) -> str:
-    return "\n".join(block["text"]["text"] for block in body["blocks"])
-
-
-@contextmanager
-def slack_receiver(secret: str) -> Iterator[Slack]:
-    """A Slack webhook on a free port; the secret is the part of its address that nobody may see."""
-    slack = Slack()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-            status, headers = slack.answers.pop(0) if slack.answers else (200, {})
-            slack.requests.append((time.monotonic(), status, body))
-            self.send_response(status)
-            for name, value in headers.items():
-                self.send_header(name, value)
-            self.send_header("content-length", "0")
-            self.end_headers()
-
-        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  its name in the base class
-            """Stay quiet."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    slack.url = f"http://127.0.0.1:{server.server_port}/services/{secret}"
-    thread = threading.Thread(target=server.serve_forever, name="slack", daemon=True)
-    thread.start()
-    try:
-        yield slack
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 class DagsterDev:

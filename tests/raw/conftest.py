@@ -73,30 +73,44 @@ def database_url(made_warehouse: Warehouse) -> str:
 
 
 @pytest.fixture(scope="session")
-def running_sandbox() -> Iterator[RunningSandbox]:
+def small_world() -> Iterator[RunningSandbox]:
     """One served world for the session."""
     with run_sandbox(SMALL, now=NOON) as running:
         yield running
 
 
+@pytest.fixture(scope="session")
+def world_of_stories() -> Iterator[RunningSandbox]:
+    """Another one."""
+    with run_sandbox(STORIES, now=NEW_YEAR) as running:
+        yield running
+
+
+@contextmanager
+def as_new(running: RunningSandbox, now: datetime) -> Iterator[RunningSandbox]:
+    """A served world with no faults, default limits, counts at zero, at its first time."""
+    running.clock.set(now)
+    running.reset_requests()
+    yield running
+    running.clear_faults()
+    running.reset_limits()
+
+
 @pytest.fixture
-def sandbox(running_sandbox: RunningSandbox) -> Iterator[RunningSandbox]:
-    """That world as if it were new: no faults, default limits, counts at zero, and its first time."""
-    running_sandbox.clock.set(NOON)
-    running_sandbox.reset_requests()
-    yield running_sandbox
-    running_sandbox.clear_faults()
-    running_sandbox.reset_limits()
+def sandbox(small_world: RunningSandbox) -> Iterator[RunningSandbox]:
+    """Three accounts (Berlin, Los Angeles, Tokyo) at noon of 2026-05-20, UTC."""
+    with as_new(small_world, NOON) as running:
+        yield running
 
 
 @pytest.fixture
 def world(make_platform: MakePlatform, sandbox: RunningSandbox) -> World:
-    """Three accounts (Berlin, Los Angeles, Tokyo) at noon of 2026-05-20, UTC."""
+    """Those accounts and a warehouse to sync them into."""
     return World(make_platform(sandbox.url, meta_ads=meta_settings()), sandbox)
 
 
 @pytest.fixture
-def stories(make_platform: MakePlatform) -> Iterator[World]:
+def stories(make_platform: MakePlatform, world_of_stories: RunningSandbox) -> Iterator[World]:
     """One account in Berlin at the beginning of its stories."""
-    with run_sandbox(STORIES, now=NEW_YEAR) as running:
+    with as_new(world_of_stories, NEW_YEAR) as running:
         yield World(make_platform(running.url, meta_ads=meta_settings()), running)
