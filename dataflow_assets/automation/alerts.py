@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import dagster as dg
 
+from dataflow_assets.automation.reasons import step_reason
 from dataflow_assets.resources.dagster import PlatformResource
 from dataflow_assets.resources.platform import Platform
 from dataflow_assets.resources.redact import redact
@@ -43,12 +44,10 @@ def build_alert_sensors() -> list[dg.SensorDefinition]:
 
 
 def _failed_steps(context: dg.RunFailureSensorContext) -> list[str]:
-    lines = []
-    for event in context.get_step_failure_events():
-        data = event.step_failure_data
-        failure = data.user_failure_data
-        text = failure.description if failure and failure.description else (data.error.message if data.error else "")
-        lines.append(f"*{escape(event.step_key or '')}*: {escape(_line(text))}")
+    lines = [
+        f"*{escape(event.step_key or '')}*: {escape(_line(step_reason(event)))}"
+        for event in context.get_step_failure_events()
+    ]
     return lines or [escape(_line(context.failure_event.message or "the run failed without saying why"))]
 
 
@@ -78,7 +77,8 @@ def _tell(context: dg.RunStatusSensorContext, platform: Platform, lines: Sequenc
     if len(lines) > MOST_LINES:
         shown.append(f"and {len(lines) - MOST_LINES} more")
     link = f"{platform.settings.dagster_url}/runs/{run.run_id}"
-    body = redact("\n".join([*shown, f"<{link}|Open the run>"]), platform.secrets)
+    # The link comes first: of a message that is too long for Slack the end is cut off.
+    body = redact("\n".join([f"<{link}|Open the run>", *shown]), platform.secrets)
     webhook = platform.settings.slack_webhook_url
     if webhook is None:
         context.log.warning(f"{title}\n{body}")

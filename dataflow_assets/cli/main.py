@@ -148,9 +148,10 @@ def main() -> None:
     """Entry point: run a command and turn known errors into one clear message and an exit code."""
     try:
         app()
-    except KeyboardInterrupt:
-        sys.stderr.write("Interrupted. What was committed is kept; run the command again to go on.\n")
-        raise SystemExit(INTERRUPTED) from None
+    except SystemExit as ended:  # which is what typer makes of Ctrl-C
+        if ended.code == INTERRUPTED:
+            sys.stderr.write("Interrupted. What was committed is kept; run the command again to go on.\n")
+        raise
     except Exception as error:  # the last place to make an error readable
         code = _exit_code(error)
         if code is None:

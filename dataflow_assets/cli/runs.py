@@ -9,6 +9,7 @@ from typing import Any
 
 import dagster as dg
 
+from dataflow_assets.automation.reasons import step_reason
 from dataflow_assets.cli.instance import use_instance
 from dataflow_assets.partitions import range_tags
 from dataflow_assets.resources.platform import Platform
@@ -66,7 +67,9 @@ def run_job(
             outcome.checks_failed.append(redact(f"{name}: {evaluation.description or ''}", platform.secrets))
     for event in result.all_events:
         if event.is_step_failure:
-            outcome.failures.append(redact(_reason(event), platform.secrets))
+            if _is_interruption(event):
+                raise KeyboardInterrupt  # Dagster has taken Ctrl-C for itself and ended the run
+            outcome.failures.append(redact(f"{event.step_key}: {step_reason(event)}", platform.secrets))
     return outcome
 
 
@@ -78,14 +81,6 @@ def _dbt_output_to(path: Path) -> Iterator[None]:
         yield
 
 
-def _reason(event: dg.DagsterEvent) -> str:
-    data = event.step_failure_data
-    failure = data.user_failure_data
-    if failure and failure.description:
-        text = failure.description
-    else:
-        error = data.error
-        while error is not None and error.cause is not None:
-            error = error.cause
-        text = error.message.strip() if error else "failed"
-    return f"{event.step_key}: {text}"
+def _is_interruption(event: dg.DagsterEvent) -> bool:
+    error = event.step_failure_data.error
+    return error is not None and error.cls_name == dg.DagsterExecutionInterruptedError.__name__

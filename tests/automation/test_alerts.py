@@ -10,9 +10,12 @@ from slack_receiver import Slack, slack_receiver
 
 from dataflow_assets.automation import alerts
 from dataflow_assets.automation.alerts import LONGEST_LINE, MOST_LINES, build_alert_sensors
+from dataflow_assets.connectors import connector
+from dataflow_assets.raw.factory import _asset
 from dataflow_assets.resources.dagster import PlatformResource
 
 SENSORS = {sensor.name: sensor for sensor in build_alert_sensors()}
+META = connector("meta_ads")
 HOOK_SECRET = "T0/B0/hook-secret-11"
 TOKEN = "sandbox-token"
 
@@ -203,3 +206,17 @@ def assert_in_log(capsys: pytest.CaptureFixture[str], words: str) -> None:
     said = capsys.readouterr()
     assert words in said.out + said.err
     assert HOOK_SECRET not in said.out + said.err
+
+
+def test_an_account_that_stays_throttled_is_named(
+    installed: Installation, instance: dg.DagsterInstance, slack: Slack
+) -> None:
+    installed.settings["DATAFLOW_MAX_INLINE_WAIT_SECONDS"] = "0.2"
+    installed.sandbox.fault("throttle_17_2446079", endpoint="campaigns", seconds=1)
+    campaigns = META.stream("campaigns")
+    with installed.there():
+        asset = dg.with_resources([_asset(META, campaigns)], {"platform": PlatformResource()})[0]
+        alert(installed, instance, asset)
+    (message,) = slack.messages
+    assert "account 9200000000000" in message
+    assert "User request limit reached" in message
