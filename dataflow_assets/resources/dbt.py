@@ -11,7 +11,7 @@ from importlib import metadata
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from dagster_dbt import DagsterDbtProjectPreparer, DbtCliResource, DbtProject
+from dagster_dbt import DbtCliResource, DbtProject
 from packaging.version import Version
 
 from dataflow_assets.resources.platform import known_database_url
@@ -20,6 +20,8 @@ from dataflow_assets.windows import ONE_DAY, DayWindow
 
 DBT_DIR = PROJECT_ROOT / "dbt"
 TARGET_DIR = DBT_DIR / "target"
+# This environment's, activated or not, and no other that may be on PATH.
+DBT = os.fspath(Path(sys.executable).parent / "dbt")
 PARTS = ("models", "macros", "tests", "seeds", "snapshots")
 WINDOWS_VARIABLE = "DATAFLOW_BUILD_WINDOWS"
 QUIET = {"DBT_SEND_ANONYMOUS_USAGE_STATS": "false", "DO_NOT_TRACK": "1"}
@@ -32,8 +34,6 @@ def dbt_project() -> DbtProject:
     manifest made for another server would be parsed anew by every single run.
     """
     os.environ.update(QUIET)
-    # dagster-dbt looks for `dbt` on PATH: it must find this environment's, activated or not, and no other.
-    os.environ["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))
     connection = known_database_url()
     if connection is not None:
         connect_dbt(connection)
@@ -45,7 +45,7 @@ def dbt_project() -> DbtProject:
         identity = _identity(connection) if connection is not None else None
         known = made_for.read_text() if made_for.exists() else ""
         if not _is_fresh(project.manifest_path) or identity not in {None, known}:
-            DagsterDbtProjectPreparer().prepare(project)
+            dbt_resource(project).cli(["parse", "--quiet"], target_path=project.target_path).wait()
             made_for.write_text(identity or "")
     return project
 
@@ -61,7 +61,7 @@ class InstalledDbt(DbtCliResource):
 
 def dbt_resource(project: DbtProject) -> DbtCliResource:
     """The dbt command line of the project."""
-    return InstalledDbt(project_dir=os.fspath(project.project_dir))
+    return InstalledDbt(project_dir=os.fspath(project.project_dir), dbt_executable=DBT)
 
 
 def _is_fresh(manifest: Path) -> bool:
