@@ -5,12 +5,13 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import psycopg
+import pytest
 import redis
 from psycopg.rows import dict_row
 
@@ -20,7 +21,11 @@ from dataflow_assets.resources.platform import Platform
 from dataflow_assets.sandbox.testing import RunningSandbox
 from dataflow_assets.settings import PROJECT_ROOT, get_settings
 
+TIMESCALE = "DATAFLOW_TEST_TIMESCALE_URL"  # names a server with TimescaleDB on which databases may be created
+EMPTY = "/template0"  # in template1 TimescaleDB keeps a session of its own
 REDIS_DATABASE = 1  # the tests of a single function empty number 0
+# For fixtures over both kinds of server. Without TimescaleDB nothing is skipped here: one test says so, loudly.
+ENGINES = ["plain", *([pytest.param("timescale", marks=pytest.mark.timescale)] if os.environ.get(TIMESCALE) else [])]
 Rows = list[dict[str, Any]]
 Completed = subprocess.CompletedProcess[str]
 
@@ -107,9 +112,9 @@ def run(*command: str, env: Mapping[str, str], timeout: float = 240, cwd: Path =
 
 
 @contextmanager
-def database(server_url: str, template: str = "template0") -> Iterator[str]:
-    """A database of a server, a copy of the template. TimescaleDB keeps a session of its own in template1."""
-    name = f"test_{uuid.uuid4().hex[:12]}"
+def database(server_url: str, *, copy_of: str = EMPTY) -> Iterator[str]:
+    """A database of its own on a server, copied from one that nobody is connected to."""
+    name, template = f"test_{uuid.uuid4().hex[:12]}", copy_of.rsplit("/", 1)[1]
     with psycopg.connect(server_url, autocommit=True) as connection:
         connection.execute(f'create database "{name}" template "{template}"'.encode())
     yield server_url.rsplit("/", 1)[0] + f"/{name}"
@@ -117,20 +122,24 @@ def database(server_url: str, template: str = "template0") -> Iterator[str]:
         connection.execute(f'drop database "{name}" with (force)'.encode())
 
 
-def copied(servers: Endpoints, database_url: str) -> AbstractContextManager[str]:
-    """A copy of a database nobody is connected to, to be spoiled."""
-    return database(servers.database_url, template=database_url.rsplit("/", 1)[1])
-
-
 @contextmanager
 def installation(
-    servers: Endpoints, folder: Path, sandbox: RunningSandbox, settings: Mapping[str, str] | None = None
+    servers: Endpoints,
+    folder: Path,
+    sandbox: RunningSandbox,
+    settings: Mapping[str, str] | None = None,
+    *,
+    copy_of: str = EMPTY,
+    database_server: str | None = None,
 ) -> Iterator[Installation]:
-    """A new installation on the session's servers."""
+    """A new installation on the session's servers; with `copy_of` its database is a copy of that one.
+
+    `database_server` is the address of another database server.
+    """
     redis_url = servers.redis_url.rsplit("/", 1)[0] + f"/{REDIS_DATABASE}"
     with redis.Redis.from_url(redis_url) as client:
         client.flushdb()
-    with database(servers.database_url) as url:
+    with database(database_server or servers.database_url, copy_of=copy_of) as url:
         yield Installation(url, redis_url, folder / "state", sandbox, dict(settings or {}))
 
 

@@ -26,6 +26,7 @@ from urllib.parse import urlsplit
 import dagster as dg
 import psycopg
 import pytest
+from dataflow_command import Dataflow
 from installation import Installation, installation
 from psycopg import sql
 from slack_receiver import Slack, slack_receiver
@@ -149,8 +150,12 @@ def lived(servers: Endpoints, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 def said_by(installed: Installation, echo: Echo) -> dict[str, str]:
     """What commands and logs said: a sync that lands rows and rejects some, and every way to fail."""
-    sandbox = installed.sandbox
-    said = {}
+    sandbox, said = installed.sandbox, {}
+
+    def here(*command: str, **changes: str) -> str:
+        answer = Dataflow(replace(installed, settings={**installed.settings}))(*command, **changes)
+        return answer.out + answer.err
+
     sandbox.fault("bad_row", endpoint="insights", times=3)
     sandbox.fault("unknown_field")
     said["sync"] = text(installed.dataflow("sync"))
@@ -159,13 +164,13 @@ def said_by(installed: Installation, echo: Echo) -> dict[str, str]:
     said["native command"] = text(materialize(installed))
     sandbox.clear_faults()
     sandbox.fault("expired_token")
-    said["refused token"] = text(installed.dataflow("sync"))
+    said["refused token"] = here("sync")
     sandbox.clear_faults()
     said["echoed request"] = run_and_alert(installed, DATAFLOW_META_ADS__BASE_URL=echo.url)
     for command in (["doctor"], ["status"], ["quarantine", "list"]):
-        said[command[0]] = text(installed.dataflow(*command))
+        said[command[0]] = here(*command)
     for name, changes in unreachable(installed).items():
-        said[name] = text(installed.dataflow("doctor", **changes))
+        said[name] = here("doctor", **changes)
     return said
 
 

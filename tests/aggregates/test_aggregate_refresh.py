@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from installation import database
+from installation import ENGINES, TIMESCALE, database
 
 from dataflow_assets.aggregates import backends, refresh
 from dataflow_assets.aggregates.backends import FAULTY_VERSIONS, FaultyServer, Plain, backend_for, stale_buckets
@@ -21,8 +21,6 @@ from dataflow_assets.embedded import Endpoints
 from dataflow_assets.resources.warehouse import Connection, Warehouse, extension_state, one
 from dataflow_assets.windows import DayWindow
 
-TIMESCALE = "DATAFLOW_TEST_TIMESCALE_URL"
-ENGINES = ["plain", *([pytest.param("timescale", marks=pytest.mark.timescale)] if os.environ.get(TIMESCALE) else [])]
 BY_CAMPAIGN, BY_CHANNEL = all_aggregates()
 FIRST = date(2026, 3, 28)  # March to April: a bucket is a day, and no month may show
 DAYS = [FIRST + timedelta(days=n) for n in range(8)]

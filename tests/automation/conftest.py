@@ -32,21 +32,45 @@ async def _land(platform: Platform) -> None:
             assert not report.failed
 
 
-@pytest.fixture
-def installed(servers: Endpoints, tmp_path: Path) -> Iterator[Installation]:
-    """Three accounts, in Berlin, Los Angeles and Tokyo, at noon UTC of 2026-05-20; nothing is synced."""
-    with run_sandbox(WORLD, now=NOON) as sandbox, installation(servers, tmp_path, sandbox) as installed:
+@pytest.fixture(scope="session")
+def empty_warehouse(servers: Endpoints, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A database with the schema and nothing in it, to be copied."""
+    folder = tmp_path_factory.mktemp("empty")
+    with run_sandbox(WORLD, now=NOON) as sandbox, installation(servers, folder, sandbox) as installed:
         with installed.here() as platform:
             ensure_schema(platform)
+        yield installed.database_url
+
+
+@pytest.fixture(scope="session")
+def landed_warehouse(servers: Endpoints, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A database with everything up to yesterday, and nothing carried on; to be copied."""
+    folder = tmp_path_factory.mktemp("landed")
+    with run_sandbox(WORLD, now=NOON) as sandbox, installation(servers, folder, sandbox) as installed:
+        with installed.here() as platform:
+            ensure_schema(platform)
+            asyncio.run(_land(platform))
+        yield installed.database_url
+
+
+@pytest.fixture
+def installed(servers: Endpoints, tmp_path: Path, empty_warehouse: str) -> Iterator[Installation]:
+    """Three accounts, in Berlin, Los Angeles and Tokyo, at noon UTC of 2026-05-20; nothing is synced."""
+    with (
+        run_sandbox(WORLD, now=NOON) as sandbox,
+        installation(servers, tmp_path, sandbox, copy_of=empty_warehouse) as installed,
+    ):
         yield installed
 
 
 @pytest.fixture
-def landed(installed: Installation) -> Installation:
-    """Everything has been read up to yesterday, and nothing carried on."""
-    with installed.here() as platform:
-        asyncio.run(_land(platform))
-    return installed
+def landed(servers: Endpoints, tmp_path: Path, landed_warehouse: str) -> Iterator[Installation]:
+    """The same three accounts; everything has been read up to yesterday, and nothing carried on."""
+    with (
+        run_sandbox(WORLD, now=NOON) as sandbox,
+        installation(servers, tmp_path, sandbox, copy_of=landed_warehouse) as installed,
+    ):
+        yield installed
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 
 import dagster as dg
 import pytest
-from installation import Installation, copied, installation
+from installation import Installation, database, installation
 
 from dataflow_assets.checks.raw_checks import CONTRACT, VOLUME, build_raw_checks
 from dataflow_assets.connectors import all_connectors, connector
@@ -50,7 +50,7 @@ def good(servers: Endpoints, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 @pytest.fixture
 def landed(good: Installation, servers: Endpoints) -> Iterator[Installation]:
-    with copied(servers, good.database_url) as url:
+    with database(servers.database_url, copy_of=good.database_url) as url:
         yield replace(good, database_url=url)
 
 

@@ -102,6 +102,7 @@ NASTY = (
     "\\t",
     "\t",
     "\n",
+    "\r",
     "\r\n",
     "a\tb\\c\nd\re",
     "NULL",

@@ -1,17 +1,32 @@
 """Report streams from the sandbox to the table: the table is what the vendor reports, whatever has been read before."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+import json
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from random import Random
 from zoneinfo import ZoneInfo
 
+import msgspec
 import pytest
-from raw_support import BY_AD, BY_CAMPAIGN, META, Rows, World, assert_same, days_that_differ, fine, meta_settings, only
+from raw_support import (
+    BY_AD,
+    BY_CAMPAIGN,
+    META,
+    Rows,
+    World,
+    assert_same,
+    days_that_differ,
+    fine,
+    meta_settings,
+    only,
+    reading,
+)
 
-from dataflow_assets.connectors.base import Kind, Stream
+from dataflow_assets.connectors.base import Account, Kind, Page, Stream, Window
 from dataflow_assets.raw.sync import StreamReport
+from dataflow_assets.resources.http import Caller
 from dataflow_assets.resources.platform import Platform
 from dataflow_assets.resources.watermarks import StreamId
 from dataflow_assets.sandbox.testing import run_sandbox
@@ -242,6 +257,24 @@ def test_law_4_rows_that_vanish_at_the_vendor_vanish_from_the_table(stories: Wor
         assert report.counts.deleted == len(before.keys() - after.keys())
         vanished += report.counts.deleted
     assert vanished > 0
+
+
+def test_law_4_a_day_from_which_a_row_only_vanished_is_a_touched_day(world: World) -> None:
+    account, window = world.accounts()[0], DayWindow(date(2026, 4, 1), date(2026, 4, 15))
+    fine(world.run(BY_AD, window, only_accounts=(account,)))
+    before = world.stored(BY_AD, account)
+    gone = max(key[-1] for key in before)
+
+    async def without_one_ad(caller: Caller, one: Account, stream: Stream, days: Window) -> AsyncIterator[Page]:
+        async for page in META.read(caller, one, stream, days):
+            kept = [record for record in json.loads(bytes(page.records)) if record["ad_id"] != gone]
+            yield Page(msgspec.Raw(json.dumps(kept).encode()))
+
+    report = fine(world.run(BY_AD, window, source=reading(META, without_one_ad), only_accounts=(account,)))
+    lost = {key for key in before if key[-1] == gone}
+    assert report.counts.written == report.counts.deleted == len(lost) > 0
+    assert only(report, account).touched_days == {key[0] for key in lost}
+    assert world.stored(BY_AD, account) == {key: row for key, row in before.items() if key not in lost}
 
 
 def test_a_slice_touches_no_row_of_other_accounts_and_other_days(world: World) -> None:
