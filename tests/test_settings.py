@@ -136,6 +136,17 @@ def test_a_file_variant_in_the_dotenv_file_counts(tmp_path: Path) -> None:
     assert secret(load(tmp_path / ".env").meta_ads.access_token) == TOKEN
 
 
+@pytest.mark.parametrize("variant", ["", "_FILE"])
+def test_the_environment_wins_over_a_file_variant_in_the_dotenv_file(
+    tmp_path: Path, monkeypatch: Env, variant: str
+) -> None:
+    (tmp_path / "old").write_text("from the file that .env names")
+    (tmp_path / "new").write_text(TOKEN)
+    (tmp_path / ".env").write_text(f"DATAFLOW_META_ADS__ACCESS_TOKEN_FILE={tmp_path / 'old'}\n")
+    monkeypatch.setenv(f"DATAFLOW_META_ADS__ACCESS_TOKEN{variant}", str(tmp_path / "new") if variant else TOKEN)
+    assert secret(load(tmp_path / ".env").meta_ads.access_token) == TOKEN
+
+
 def test_a_file_that_cannot_be_read_is_named_with_its_setting(tmp_path: Path, monkeypatch: Env) -> None:
     monkeypatch.setenv("DATAFLOW_META_ADS__ACCESS_TOKEN_FILE", str(tmp_path / "nowhere"))
     with pytest.raises(

@@ -59,6 +59,7 @@ class Account:
     name: str
     currency: str
     zone: ZoneInfo
+    problem: str = ""  # why it cannot be read; the others are
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 from urllib.parse import urlencode
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import httpx
 import msgspec
@@ -424,8 +424,12 @@ async def accounts(caller: Caller, settings: Settings) -> Sequence[Account]:
     fields = {"fields": "account_id,name,currency,timezone_name"}
     async for page in _pages(caller, "me/adaccounts", fields, page_size=100):
         for row in msgspec.json.decode(page.records):
-            zone = ZoneInfo(row["timezone_name"])
-            found.append(Account(row["account_id"], row.get("name", ""), row["currency"], zone))
+            name = row.get("timezone_name", "")
+            try:
+                zone, problem = ZoneInfo(name), ""
+            except (ValueError, ZoneInfoNotFoundError):
+                zone, problem = ZoneInfo("UTC"), f"its time zone {name!r} is unknown, so its days cannot be told."
+            found.append(Account(row["account_id"], row.get("name", ""), row.get("currency", ""), zone, problem))
     return found
 
 

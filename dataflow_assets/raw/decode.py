@@ -73,7 +73,7 @@ class Decoder:
         if not _SUSPICIOUS.search(bytes(records)):
             try:
                 accepted = self._page.decode(records)
-            except (msgspec.ValidationError, msgspec.DecodeError):
+            except ValueError:  # msgspec's errors are ones, and so is text that is not UTF-8
                 pass  # some record is bad or has an unknown field: find out which, one by one
             else:
                 return self._checked(accepted, [None] * len(accepted), lambda: _records(records), [], set())
@@ -89,7 +89,7 @@ class Decoder:
             try:
                 _refuse_unstorable(raw)
                 record, extra = self._with_extra(raw)
-            except (msgspec.ValidationError, msgspec.DecodeError, ValueError) as error:
+            except ValueError as error:
                 rejected.append(Rejected(str(error), _text(raw)))
                 continue
             accepted.append(record)

@@ -6,7 +6,7 @@ account's failure is reported and does not stop another's.
 
 import asyncio
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
@@ -96,7 +96,6 @@ class Sync:
     run_id: str | None = None
     on_watermark: Callable[[StreamId, Watermark], None] = lambda _stream, _watermark: None
     on_note: Callable[[str], None] = lambda _note: None
-    reading_time: Callable[[AsyncConnection], Awaitable[datetime]] = database_time  # says whose reading is later
     secrets: tuple[str, ...] = ()
     stop: str | None = None  # why no account should go on
 
@@ -127,8 +126,11 @@ class Sync:
 
     async def _account(self, account: Account, stream: Stream, window: DayWindow | None, full: bool) -> AccountReport:
         report = AccountReport(account)
-        if self.stop:
+        if account.problem:
+            report.error = f"{self.connector.name}, account {account.id}: {account.problem}"
+        elif self.stop:
             report.error = self.stop
+        if report.error:
             return report
         try:
             async with await self.warehouse.connect_async() as connection:
@@ -213,7 +215,7 @@ class _AccountSync:
             raise Fatal(self.sync.stop, vendor=self.id.connector, account=self.id.account)
         caller = self.sync.client.caller(self.report.account.id)
         read_at = self.sync.client.vendor_now()
-        piece = _Slice(window, attempt, str(uuid.uuid4()), read_at, await self.sync.reading_time(self.connection))
+        piece = _Slice(window, attempt, str(uuid.uuid4()), read_at, await database_time(self.connection))
         try:
             stage = await self._fetch(window, caller)
             await self._publish(piece, stage, caller.tally)

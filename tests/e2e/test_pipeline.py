@@ -41,7 +41,7 @@ RAW_METADATA = {
     "watermark_after",
 }
 
-# In the warehouse of a person this is one engine or the other; what it holds must be the same.
+# Where TimescaleDB keeps the rows of a continuous aggregate.
 MATERIALIZATION = """
     select format('%%I.%%I', materialization_hypertable_schema, materialization_hypertable_name)
     from timescaledb_information.continuous_aggregates where view_schema = 'metrics' and view_name = %s
@@ -89,7 +89,6 @@ def look(installed: Installation) -> State:
         return {row["day"]: row["rows"] for row in installed.rows(VERSIONS.format(table=table, day=day))}
 
     def stored(aggregate: str) -> str:
-        # The rows of a continuous aggregate lie in a table behind it.
         is_plain = installed.value(
             "select relkind = 'r' from pg_class where oid = to_regclass(%s)", f"metrics.{aggregate}"
         )
