@@ -137,7 +137,9 @@ def load_settings(env_file: Path | None = Path(".env")) -> Settings:
         SettingsError: naming every broken setting, without its value.
     """
     names = dict(dotenv_values(env_file)) if env_file and env_file.is_file() else {}
-    names |= os.environ
+    # The environment wins over the file, also where one names a value and the other the path of one.
+    names = {n: v for n, v in names.items() if n.removesuffix("_FILE") not in os.environ}
+    names.update(os.environ)
     try:
         return Settings(_env_file=env_file, **_nest(_file_variants(names)))
     except ValidationError as error:
