@@ -96,7 +96,7 @@ class Sync:
     run_id: str | None = None
     on_watermark: Callable[[StreamId, Watermark], None] = lambda _stream, _watermark: None
     on_note: Callable[[str], None] = lambda _note: None
-    secrets: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = field(default=(), repr=False)
     stop: str | None = None  # why no account should go on
 
     async def run(self, stream: Stream, window: DayWindow | None = None, *, full: bool = False) -> StreamReport:
