@@ -9,13 +9,14 @@ from dataflow_assets.automation.jobs import JOBS
 from dataflow_assets.automation.schedules import build_schedules
 from dataflow_assets.automation.sensors import build_sensors
 from dataflow_assets.checks.raw_checks import build_raw_checks
-from dataflow_assets.connectors import all_connectors
+from dataflow_assets.connectors import active_connectors
 from dataflow_assets.raw.factory import build_raw_assets
 from dataflow_assets.resources.dagster import PlatformResource
 from dataflow_assets.resources.dbt import dbt_project, dbt_resource
+from dataflow_assets.settings import get_settings
 from dataflow_assets.transform.dbt_assets import build_dbt_assets
 
-_connectors = all_connectors()
+_connectors = active_connectors(get_settings())
 _project = dbt_project()
 
 defs = dg.Definitions(

@@ -11,11 +11,20 @@ from collections.abc import Mapping
 from datetime import date
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 from dotenv import dotenv_values
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from dataflow_assets.vendor_settings import (
+    GoogleAdsSettings,
+    HubSpotSettings,
+    LinkedInAdsSettings,
+    MetaAdsSettings,
+    StripeSettings,
+    VendorSettings,
+)
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 # Set by us for what we start, or by the tests: no settings.
@@ -25,40 +34,6 @@ STANDARD_NAMES = ("DATABASE_URL", "REDIS_URL", "DAGSTER_HOME")
 
 class SettingsError(Exception):
     """One or more settings are unusable. The message names each one and says what is expected."""
-
-
-class MetaAdsSettings(BaseModel):
-    """A Meta Marketing API connection. Sources: `apis/meta_ads.md` sections 1 and 3."""
-
-    model_config = ConfigDict(frozen=True)
-
-    access_token: SecretStr | None = Field(None, description="System-user token with the scope ads_read.")
-    app_id: str = Field("", description="The app the token belongs to; request budgets are kept per app.")
-    app_secret: SecretStr | None = Field(
-        None, description="Adds appsecret_proof to every call. Needed when the app demands it."
-    )
-    account_ids: Annotated[tuple[str, ...], NoDecode] = Field(
-        (), description="Ad account ids, comma separated, with or without act_. Empty: all the token can see."
-    )
-    base_url: str = Field("https://graph.facebook.com", description="Root of the Graph API.")
-    token_url: str = Field("", description="Token endpoint; empty means oauth/access_token below base_url.")
-    api_version: str = Field("v26.0", pattern=r"^v\d+\.\d+$")
-    requests_per_hour: int = Field(3_000, gt=0, description="Our own ceiling of calls per ad account and hour.")
-    app_requests_per_hour: int = Field(12_000, gt=0, description="Our own ceiling of calls per app and hour.")
-    initial_history_days: int = Field(90, gt=0, le=1_123, description="Days fetched by the very first sync.")
-    lookback_days: int = Field(28, ge=1, le=90, description="How long Meta keeps changing the figures of a day.")
-
-    @field_validator("account_ids", mode="before")
-    @classmethod
-    def _split(cls, value: Any) -> Any:
-        if isinstance(value, str):
-            value = [part.strip() for part in value.split(",")]
-        return tuple(str(part).removeprefix("act_") for part in value if part)
-
-    @property
-    def is_configured(self) -> bool:
-        """Whether credentials are set, which is what switches a vendor on."""
-        return self.access_token is not None
 
 
 class SandboxSettings(BaseModel):
@@ -107,27 +82,38 @@ class Settings(BaseSettings):
         60, gt=0, description="Longest wait inside a client; a longer one ends the step with a retry."
     )
     account_concurrency: int = Field(4, gt=0, le=32, description="Accounts of one stream fetched at once.")
+    google_ads: GoogleAdsSettings = GoogleAdsSettings()
     meta_ads: MetaAdsSettings = MetaAdsSettings()
+    linkedin_ads: LinkedInAdsSettings = LinkedInAdsSettings()
+    hubspot: HubSpotSettings = HubSpotSettings()
+    stripe: StripeSettings = StripeSettings()
     sandbox: SandboxSettings = SandboxSettings()
+
+    @property
+    def vendors(self) -> dict[str, VendorSettings]:
+        """What is configured of each vendor, by its name."""
+        values = {name: getattr(self, name) for name in type(self).model_fields}
+        return {name: value for name, value in values.items() if isinstance(value, VendorSettings)}
 
     @property
     def uses_sandbox(self) -> bool:
         """No vendor has credentials: the sandbox stands in for all of them, and every surface says so."""
-        return not self.meta_ads.is_configured
+        return not any(vendor.is_configured for vendor in self.vendors.values())
 
     @property
     def mode(self) -> str:
         """`sandbox` or `live`, for people."""
         return "sandbox" if self.uses_sandbox else "live"
 
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Every secret of vendors and of Slack, for redaction."""
+        found = [secret for vendor in self.vendors.values() for secret in vendor.secrets]
+        return tuple(found + ([self.slack_webhook_url.get_secret_value()] if self.slack_webhook_url else []))
+
     def on_sandbox(self, url: str) -> "Settings":
         """These settings with every vendor pointed at the sandbox: its base URL and credentials, nothing else."""
-        credentials = {
-            "access_token": SecretStr("sandbox-token"),
-            "app_secret": SecretStr("sandbox-app-secret"),
-        }
-        meta_ads = {"app_id": "sandbox", "base_url": f"{url}/meta", **credentials}
-        return self.model_copy(update={"meta_ads": self.meta_ads.model_copy(update=meta_ads)})
+        return self.model_copy(update={name: vendor.on_sandbox(url) for name, vendor in self.vendors.items()})
 
 
 def load_settings(env_file: Path | None = Path(".env")) -> Settings:

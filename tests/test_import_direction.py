@@ -13,7 +13,7 @@ PACKAGE = "dataflow_assets"
 ROOT = PROJECT_ROOT / PACKAGE
 
 # Modules that are values for everybody: they import nothing of ours but one another.
-GROUND = {"settings", "windows"}
+GROUND = {"settings", "vendor_settings", "windows"}
 # Each may import what stands left of it. `partitions` is the calendar of everything that is a Dagster asset.
 LINE = ["resources", "connectors", "partitions", "raw", "transform", "aggregates", "checks", "automation", "cli"]
 LAST = "definitions"  # assembles the line; the command line loads it

@@ -246,7 +246,7 @@ def test_the_known_names_are_those_that_are_read(monkeypatch: Env) -> None:
 
 
 def secrets_of(settings: Settings) -> list[SecretStr]:
-    values = [*vars(settings).values(), *vars(settings.meta_ads).values()]
+    values = [value for part in (settings, *settings.vendors.values()) for value in vars(part).values()]
     return [value for value in values if isinstance(value, SecretStr)]
 
 
@@ -295,9 +295,18 @@ def test_law_12_the_sandbox_differs_in_base_url_and_credentials_only(monkeypatch
     before = load()
     after = before.on_sandbox("http://127.0.0.1:9")
     assert after.meta_ads.base_url.startswith("http://127.0.0.1:9/")
-    own = {"base_url", "access_token", "app_secret", "app_id"}
-    assert after.meta_ads.model_dump(exclude=own) == before.meta_ads.model_dump(exclude=own)
-    assert after.model_dump(exclude={"meta_ads"}) == before.model_dump(exclude={"meta_ads"})
+    secret = {name for vendor in before.vendors.values() for name in type(vendor).model_fields if is_secret(name)}
+    own = {"base_url", "token_url", "app_id", "client_id", *secret}
+    for name, vendor in after.vendors.items():
+        assert vendor.base_url.startswith("http://127.0.0.1:9/")  # type: ignore[attr-defined]
+        assert vendor.is_configured
+        assert vendor.model_dump(exclude=own) == before.vendors[name].model_dump(exclude=own)
+    others = set(before.vendors)
+    assert after.model_dump(exclude=others) == before.model_dump(exclude=others)
+
+
+def is_secret(name: str) -> bool:
+    return name.endswith(("_token", "_secret", "api_key"))
 
 
 def test_a_vendor_that_has_credentials_is_never_sent_to_the_sandbox(monkeypatch: Env) -> None:

@@ -15,9 +15,9 @@ def build_schedules() -> list[dg.ScheduleDefinition]:
     """Nightly and intraday. Both are off until switched on in the UI."""
 
     @dg.schedule(job=SYNC, cron_schedule="0 4 * * *", execution_timezone="UTC")
-    def nightly(platform: PlatformResource) -> dg.RunRequest:
+    def nightly(context: dg.ScheduleEvaluationContext, platform: PlatformResource) -> dg.RunRequest:
         """Reads again every day that may still change, since vendors correct their figures for weeks."""
-        window = asyncio.run(sync_window(platform.get()))
+        window = asyncio.run(sync_window(platform.get(), on_trouble=context.log.warning))
         return dg.RunRequest(run_key=None, tags=range_tags(window))
 
     @dg.schedule(job=SYNC, cron_schedule="15 6-22/2 * * *", execution_timezone="UTC")

@@ -58,8 +58,7 @@ async def find_newer(platform: Platform, connector: Connector) -> Newer:
             Probe(account, stream, watermark.instant)
             for account in sync.accounts
             for stream in connector.streams
-            if stream.kind is Kind.ENTITY
-            and stream.cursor
+            if stream.kind is not Kind.REPORT
             and (watermark := known.get(StreamId(connector.name, account.id, stream.name)))
         ]
         found = await connector.newer(caller, probes) if probes else []

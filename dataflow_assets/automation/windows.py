@@ -1,32 +1,42 @@
 """Which partitions a sync covers: from the oldest day that may still change to the newest day there is."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from dataflow_assets.connectors import all_connectors
+from dataflow_assets.connectors import active_connectors
 from dataflow_assets.connectors.base import Connector, Kind
 from dataflow_assets.raw.plan import incremental_window
 from dataflow_assets.raw.session import ensure_schema, open_sync
 from dataflow_assets.resources.clock import SYSTEM_CLOCK, Clock
-from dataflow_assets.resources.failures import Fatal
+from dataflow_assets.resources.failures import Fatal, VendorError
 from dataflow_assets.resources.platform import Platform
 from dataflow_assets.resources.watermarks import StreamId, Watermark, read_watermarks
 from dataflow_assets.windows import ONE_DAY, DayWindow, local_day
 
 
 async def sync_window(
-    platform: Platform, connectors: Sequence[Connector] | None = None, *, clock: Clock = SYSTEM_CLOCK
+    platform: Platform,
+    connectors: Sequence[Connector] | None = None,
+    *,
+    clock: Clock = SYSTEM_CLOCK,
+    on_trouble: Callable[[str], None] = lambda _text: None,
 ) -> DayWindow:
     """The days a sync of these connectors covers, for every account, by its own watermark and the vendor's time.
 
-    Raises: VendorError when a vendor's accounts cannot be listed.
+    A vendor that cannot be asked does not decide; `on_trouble` hears why.
     """
     ensure_schema(platform)
     with platform.warehouse.connect() as connection:
         known = read_watermarks(connection)
-    windows = [
-        window for connector in connectors or all_connectors() for window in await _of(platform, connector, known)
-    ]
+    windows = []
+    for connector in connectors or active_connectors(platform.settings):
+        try:
+            windows += await _of(platform, connector, known)
+        except VendorError as error:
+            # Its own assets say so when they run; the other vendors are read.
+            on_trouble(str(error))
+    if not windows:
+        return today_window(clock.now())
     # A zone ahead of UTC may be in a day whose partition does not exist yet; the next sync has it.
     end = min(max(window.end for window in windows), clock.now().date() + ONE_DAY)
     return DayWindow(max(min(window.start for window in windows), platform.settings.partitions_start), end)

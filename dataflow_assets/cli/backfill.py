@@ -10,13 +10,14 @@ import dagster as dg
 from dataflow_assets.cli.progress import progress
 from dataflow_assets.cli.runs import run_job
 from dataflow_assets.cli.summary import console, print_outcome
-from dataflow_assets.connectors import all_connectors
-from dataflow_assets.connectors.base import Connector, Kind, Stream
+from dataflow_assets.connectors import active_connectors
+from dataflow_assets.connectors.base import Connector, Stream
 from dataflow_assets.partitions import DAILY
 from dataflow_assets.raw.factory import asset_key, op_name
 from dataflow_assets.raw.session import ensure_schema
 from dataflow_assets.resources.budget import Lane
 from dataflow_assets.resources.platform import Platform, get_platform
+from dataflow_assets.settings import Settings
 from dataflow_assets.windows import ONE_DAY, DayWindow
 
 WRONG_USE = 2
@@ -49,7 +50,7 @@ def run_backfill(
     platform = get_platform()
     ensure_schema(platform)
     try:
-        selected = _select(select, downstream)
+        selected = _select(platform.settings, select, downstream)
     except (KeyError, ValueError) as error:
         sys.stderr.write(f"{error.args[0]}\n")
         return WRONG_USE
@@ -58,7 +59,7 @@ def run_backfill(
         _print_plan(plan, as_json)
         return 0
     reading = {"accounts": accounts, "lane": Lane.BACKFILL.name}
-    ops = {op_name(c, s): {"config": reading} for c, s in _reports() if asset_key(c, s) in selected}
+    ops = {op_name(c, s): {"config": reading} for c, s in _daily(platform.settings) if asset_key(c, s) in selected}
     with progress(platform, f"backfill {window}"):
         outcome = run_job(
             platform,
@@ -87,16 +88,17 @@ def _wrong_range(start: date, end: date) -> str | None:
     return None
 
 
-def _reports() -> list[tuple[Connector, Stream]]:
-    return [(c, s) for c in all_connectors() for s in c.streams if s.kind is Kind.REPORT]
+def _daily(settings: Settings) -> list[tuple[Connector, Stream]]:
+    return [(c, s) for c in active_connectors(settings) for s in c.streams if s.is_daily]
 
 
-def _select(select: str, downstream: bool) -> set[dg.AssetKey]:
+def _select(settings: Settings, select: str, downstream: bool) -> set[dg.AssetKey]:
     from dataflow_assets.definitions import defs  # noqa: PLC0415  takes seconds
 
     graph = defs.resolve_asset_graph()
-    short = {c.name: {asset_key(c, s) for d, s in _reports() if d is c} for c in all_connectors()}
-    short |= {f"{c.name}/{s.name}": {asset_key(c, s)} for c, s in _reports()}
+    daily = _daily(settings)
+    short = {c.name: {asset_key(c, s) for d, s in daily if d is c} for c, _ in daily}
+    short |= {f"{c.name}/{s.name}": {asset_key(c, s)} for c, s in daily}
     keys = short.get(select.strip("/"))
     if keys is None:
         try:
@@ -108,19 +110,22 @@ def _select(select: str, downstream: bool) -> set[dg.AssetKey]:
         keys |= dg.AssetSelection.assets(*keys).downstream().resolve(graph)
     partitioned = {key for key in keys if graph.get(key).is_partitioned}
     if not partitioned:
-        raise ValueError(f"{select!r} holds no table by day. Entities have no past days: use dataflow sync --full.")
+        raise ValueError(
+            f"{select!r} holds no table by day. What has no past days is listed whole: use dataflow sync --full."
+        )
     return partitioned
 
 
 def _expected_requests(platform: Platform, selected: set[dg.AssetKey], window: DayWindow) -> int | None:
-    streams = [s.name for c, s in _reports() if asset_key(c, s) in selected]
+    streams = [f"{c.name}/{s.name}" for c, s in _daily(platform.settings) if asset_key(c, s) in selected]
     with platform.warehouse.connect() as connection:
         row = connection.execute(
             """
             select sum(per_day) as per_day from (
                 select sum(requests)::float / nullif(sum(window_end - window_start), 0) as per_day
                 from dataflow.sync_ledger
-                where stream = any(%s) and outcome = 'published' and recorded_at > now() - interval '30 days'
+                where connector || '/' || stream = any(%s) and outcome = 'published'
+                    and recorded_at > now() - interval '30 days'
                 group by connector, account_id, stream
             ) as measured
             """,

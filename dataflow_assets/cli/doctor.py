@@ -10,7 +10,7 @@ import redis
 from pydantic import BaseModel, SecretStr
 
 from dataflow_assets.cli.summary import console
-from dataflow_assets.connectors import all_connectors
+from dataflow_assets.connectors import active_connectors
 from dataflow_assets.embedded import EmbeddedError
 from dataflow_assets.raw.session import open_sync
 from dataflow_assets.resources.failures import VendorError
@@ -72,7 +72,7 @@ def _probe() -> dict[str, tuple[bool, str]]:
         "warehouse": lambda: _warehouse(platform),
         "redis": lambda: _redis(platform),
     }
-    for connector in all_connectors():
+    for connector in active_connectors(platform.settings):
         probes[connector.name] = lambda connector=connector: _vendor(platform, connector)  # type: ignore[misc]
     return {name: _outcome(probe, platform) for name, probe in probes.items()}
 

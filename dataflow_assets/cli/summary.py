@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from dataflow_assets.cli.runs import RunOutcome
-from dataflow_assets.connectors import all_connectors
+from dataflow_assets.connectors import active_connectors
 from dataflow_assets.raw.ddl import table as table_name
 from dataflow_assets.resources.platform import Platform
 from dataflow_assets.resources.warehouse import Connection
@@ -17,10 +17,11 @@ console = Console(width=None if sys.stdout.isatty() else 140)
 MOST_CAMPAIGNS = 8
 
 _LEDGER: LiteralString = """
-    select stream, sum(rows_read)::bigint as read, sum(rows_inserted + rows_updated + rows_deleted)::bigint as written,
+    select connector, stream, sum(rows_read)::bigint as read,
+        sum(rows_inserted + rows_updated + rows_deleted)::bigint as written,
         sum(rows_unchanged)::bigint as unchanged, sum(rows_quarantined)::bigint as quarantined,
         sum(requests)::bigint as requests, count(*) filter (where outcome = 'failed') as failed
-    from dataflow.sync_ledger where run_id = %s group by stream
+    from dataflow.sync_ledger where run_id = %s group by connector, stream
 """
 
 _CAMPAIGNS: LiteralString = """
@@ -65,11 +66,11 @@ def _streams(platform: Platform, run_id: str) -> Table:
     ):
         table.add_column(name, justify=justify)  # type: ignore[arg-type]  # literals above
     with platform.warehouse.connect() as connection:
-        ledger = {row["stream"]: row for row in connection.execute(_LEDGER, (run_id,))}
-        for connector in all_connectors():
+        ledger = {(row["connector"], row["stream"]): row for row in connection.execute(_LEDGER, (run_id,))}
+        for connector in active_connectors(platform.settings):
             marks = _watermarks(connection, connector.name)
             for stream in connector.streams:
-                row, mark = ledger.get(stream.name), marks.get(stream.name, {})
+                row, mark = ledger.get((connector.name, stream.name)), marks.get(stream.name, {})
                 table.add_row(
                     f"{connector.name}/{stream.name}",
                     f"{_count(connection, table_name(connector, stream)):,}",

@@ -9,7 +9,7 @@ from dataflow_assets.automation.windows import sync_window
 from dataflow_assets.cli.progress import progress
 from dataflow_assets.cli.runs import RunOutcome, run_job
 from dataflow_assets.cli.summary import print_outcome
-from dataflow_assets.connectors import all_connectors
+from dataflow_assets.connectors import active_connectors
 from dataflow_assets.raw.factory import op_name
 from dataflow_assets.resources.platform import Platform, get_platform
 
@@ -27,8 +27,12 @@ def run_sync(*, accounts: list[str], full: bool, as_json: bool) -> int:
 
 def sync_now(platform: Platform, *, accounts: list[str] | None = None, full: bool = False) -> RunOutcome:
     """Run the job `sync` over the days that may still change, showing progress."""
-    window = asyncio.run(sync_window(platform))
+    window = asyncio.run(sync_window(platform, on_trouble=_complain))
     reading = {"accounts": accounts or [], "full": full}
-    ops = {op_name(c, s): {"config": reading} for c in all_connectors() for s in c.streams}
+    ops = {op_name(c, s): {"config": reading} for c in active_connectors(platform.settings) for s in c.streams}
     with progress(platform, f"sync {window}"):
         return run_job(platform, "sync", window=window, run_config={"ops": {**ops, **ONLY_TOUCHED["ops"]}})
+
+
+def _complain(text: str) -> None:
+    sys.stderr.write(f"{text}\n")

@@ -5,7 +5,7 @@ Adding a vendor means one module beside this one that defines `CONNECTOR`, and i
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -38,12 +38,22 @@ class Stream:
     endpoint: str
     params: Mapping[str, Any] = field(default_factory=dict)
     page_size: int = 100
-    ignored: tuple[str, ...] = ()  # fields the vendor sends that we know and do not keep
+    ignored: tuple[str, ...] = ()  # fields (paths) the vendor sends that we know and do not keep
     report_day: str | None = None  # report: the column with the day, in the account's time zone
     slice_days: int = 1  # report: days fetched and committed together
     cursor: str | None = None  # entity, event: the column that moves when a record changes
-    overlap: timedelta = timedelta(0)  # entity: how far below the watermark the next read starts
+    overlap: timedelta = timedelta(0)  # entity, event: how far below the watermark the next read starts
     sweep_every: timedelta | None = None  # entity: how often everything is listed, to see what vanished
+    # Changes come from a feed that reaches back this far. The watermark is then the moment of the last reading, for an
+    # empty feed says as much as a full one; beyond the horizon everything is listed again.
+    feed_reaches: timedelta | None = None
+    # Entity, event: the vendor can be asked for the records of given days (UTC), so the asset is partitioned by day.
+    by_day: bool = False
+
+    @property
+    def is_daily(self) -> bool:
+        """Whether its asset has daily partitions, which can be backfilled."""
+        return self.kind is Kind.REPORT or self.by_day
 
     @property
     def column_names(self) -> tuple[str, ...]:
@@ -60,15 +70,28 @@ class Account:
     currency: str
     zone: ZoneInfo
     problem: str = ""  # why it cannot be read; the others are
+    credential: int = 0  # which of `VendorApi.auths` reads it
+    headers: Mapping[str, str] = field(default_factory=dict)  # go with each request about it
 
 
 @dataclass(frozen=True)
 class Since:
-    """A window of an entity stream: everything changed after `cursor`, or everything there is when it is None."""
+    """A window of an entity or event stream, by its cursor: everything there is, what changed since, or in between.
 
-    cursor: datetime | None
+    `days` (UTC) stands for the records of given days, which leaves the watermark alone.
+    """
+
+    cursor: datetime | None = None
+    days: DayWindow | None = None
+
+    @property
+    def is_everything(self) -> bool:
+        """A full listing: what it does not hold is gone."""
+        return self.cursor is None and self.days is None
 
     def __str__(self) -> str:
+        if self.days:
+            return f"days {self.days}"
         return f"changed since {self.cursor:%Y-%m-%d %H:%M:%S%z}" if self.cursor else "everything"
 
 
@@ -84,7 +107,7 @@ class Page:
 
 @dataclass(frozen=True)
 class Probe:
-    """The question "anything newer?" about one account and entity stream."""
+    """The question "anything newer?" about one account and a stream of entities or events."""
 
     account: Account
     stream: Stream
@@ -101,14 +124,19 @@ class Connector:
     name: str
     title: str
     streams: tuple[Stream, ...]
+    is_on: Callable[[Settings], bool]  # its credentials are set
     api: Callable[[Settings], VendorApi]
     accounts: Callable[[Caller, Settings], Awaitable[Sequence[Account]]]
     read: Read
-    newer: Callable[[Caller, Sequence[Probe]], Awaitable[Sequence[Probe]]]  # probes that found something
+    # Those of the probes that found something; a stream the vendor cannot be asked about cheaply finds nothing.
+    newer: Callable[[Caller, Sequence[Probe]], Awaitable[Sequence[Probe]]]
     account_ids: Callable[[Settings], tuple[str, ...]]  # configured ones; empty means all that are visible
     initial_history_days: Callable[[Settings], int]
     lookback_days: Callable[[Settings], int]  # how long a report day keeps changing
     retention_days: int  # the vendor keeps no more history than this
+    version: Callable[[Settings], str] = lambda _settings: ""
+    # The day a version stops working, where the vendor says so; `dataflow doctor` warns of it ahead.
+    version_ends: Mapping[str, date] = field(default_factory=dict)
 
     def stream(self, name: str) -> Stream:
         """The stream of that name. Raises KeyError with the known names."""

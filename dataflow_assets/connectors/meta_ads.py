@@ -22,8 +22,17 @@ import msgspec
 
 from dataflow_assets.connectors.base import Account, Connector, Kind, Page, Probe, Since, Stream, Window
 from dataflow_assets.connectors.records import Column, count, day, instant, nested, number, text, whole
+from dataflow_assets.resources.auth import bearer
 from dataflow_assets.resources.budget import Limit
-from dataflow_assets.resources.failures import Fatal, Retryable, Scope, Throttled, TooMuchData, VendorError
+from dataflow_assets.resources.failures import (
+    Fatal,
+    Retryable,
+    Scope,
+    Throttled,
+    TooMuchData,
+    Unauthorized,
+    VendorError,
+)
 from dataflow_assets.resources.http import Caller, Reply, VendorApi
 from dataflow_assets.resources.redact import redact
 from dataflow_assets.settings import Settings
@@ -330,7 +339,7 @@ def _failure(error: _Error, reply: Reply, secrets: tuple[str, ...]) -> VendorErr
         return Retryable(about, **known)
     if code in TOKEN_REFUSED:
         hint = "Make a new token with the scope ads_read and set DATAFLOW_META_ADS__ACCESS_TOKEN."
-        return Fatal(about, **known, hint=hint, scope="vendor")
+        return Unauthorized(about, **known, hint=hint)
     if code == VERSION_IS_DEAD:
         hint = "Set DATAFLOW_META_ADS__API_VERSION to a living version."
         return Fatal(about, **known, hint=hint, scope="vendor")
@@ -406,7 +415,7 @@ def api(settings: Settings) -> VendorApi:
     return VendorApi(
         name=NAME,
         base_url=f"{meta.base_url.rstrip('/')}/{meta.api_version}/",
-        headers={"Authorization": f"Bearer {token}"},
+        auths=(bearer(token),),
         params={"appsecret_proof": proof} if proof else {},
         classify=partial(classify, secrets=(token, secret, proof)),
         usage=usage,
@@ -553,9 +562,15 @@ async def _run_report(caller: Caller, path: str, params: Mapping[str, str]) -> s
 BATCH_SIZE = 50
 
 
+class _Header(msgspec.Struct):
+    name: str = ""
+    value: str = ""
+
+
 class _BatchItem(msgspec.Struct):
     code: int = 0
     body: str = ""
+    headers: list[_Header] = []
 
 
 _decode_batch = msgspec.json.Decoder(list[_BatchItem | None]).decode
@@ -564,9 +579,12 @@ _decode_batch = msgspec.json.Decoder(list[_BatchItem | None]).decode
 async def newer(caller: Caller, probes: Sequence[Probe]) -> Sequence[Probe]:
     """Which of the probes see something changed after their watermark.
 
-    A batch saves round trips, not calls: each item counts against the budget, and is taken from ours.
+    A batch saves round trips, not calls: each item counts against the budget, and is taken from ours. An account that
+    cannot be asked does not silence the others, unless none can: that is raised.
     """
     found: list[Probe] = []
+    failures: list[VendorError] = []
+    probes = [probe for probe in probes if probe.stream.cursor]
     for start in range(0, len(probes), BATCH_SIZE):
         waiting = list(probes[start : start + BATCH_SIZE])
         while waiting:
@@ -576,17 +594,22 @@ async def newer(caller: Caller, probes: Sequence[Probe]) -> Sequence[Probe]:
             if not answered:
                 raise Retryable("a batch came back with no item done.", vendor=NAME)
             for probe, answer in answered:
-                reply = Reply(answer.code, httpx.Headers(), answer.body.encode(), probe.account.id)
-                failure = caller.client.api.classify(reply)
-                if isinstance(failure, Fatal) and failure.scope == "account":
-                    continue  # one account's trouble must not silence the others; its next sync names it
-                if failure is not None:
-                    raise failure
-                if msgspec.json.decode(_decode_envelope(reply.body).data):
-                    found.append(probe)
+                try:
+                    found += [probe] if await _has_news(caller, probe, answer) else []
+                except VendorError as error:
+                    failures.append(error)
             # Items Meta did not finish in time come back as null: ask again for just those.
             waiting = [p for p, a in zip(waiting, answers, strict=True) if a is None]
+    if failures and (len(failures) == len(probes) or any(getattr(f, "scope", "") == "vendor" for f in failures)):
+        raise failures[0]
     return found
+
+
+async def _has_news(caller: Caller, probe: Probe, answer: _BatchItem) -> bool:
+    headers = httpx.Headers([(header.name, header.value) for header in answer.headers])
+    reply = Reply(answer.code, headers, answer.body.encode(), probe.account.id)
+    await caller.learn(reply)
+    return bool(msgspec.json.decode(_decode_envelope(reply.body).data))
 
 
 def _probe_url(probe: Probe) -> str:
@@ -601,6 +624,7 @@ CONNECTOR = Connector(
     name=NAME,
     title="Meta Ads",
     streams=STREAMS,
+    is_on=lambda settings: settings.meta_ads.is_configured,
     api=api,
     accounts=accounts,
     read=read,

@@ -4,7 +4,8 @@ The declaration is the only one. The typed decoder and the DDL (`raw/`), the Pan
 source (`transform/`) and the column docs in the UI are derived from it.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
@@ -23,10 +24,12 @@ class ColumnType(Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
-    """One column. `path` is where the vendor keeps the value, when that is not under the column's name.
+    """One column. `path` is where the vendor keeps the value (keys with dots), if not under the column's name.
 
     `default` (JSON text) stands for a value the vendor leaves out, and makes the column not null. `ge` is the lowest
-    value that can be true; a record below it goes to quarantine.
+    value that can be true; a record below it goes to quarantine. Where the vendor writes a value in a way of its own,
+    `parse` makes the stored one from it (null stays null) and raises ValueError for what it cannot be; `wire` is the
+    type `parse` gets.
     """
 
     name: str
@@ -36,6 +39,8 @@ class Column:
     default: Any = None
     ge: int | None = None
     path: str = ""
+    wire: Any = None
+    parse: Callable[[Any], Any] | None = field(default=None, repr=False)
 
     @property
     def nullable(self) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from operator import attrgetter
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 import msgspec
 
@@ -60,12 +60,12 @@ class Decoder:
 
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
-        record = _record_type(stream)
+        self._tree = _Node.of(stream)
+        record = _struct(f"{stream.name}_record", self._tree)
         self._page = msgspec.json.Decoder(list[record], strict=False)  # type: ignore[valid-type]
         self._one = msgspec.json.Decoder(record, strict=False)
-        self._known = set(record.__struct_fields__)
-        self._nested = _nested_names(stream)
         self._getters = [_getter(column) for column in stream.columns]
+        self._parsed = [column for column in stream.columns if column.parse]
         self._decimals = [i for i, c in enumerate(stream.columns) if c.type is ColumnType.NUMERIC]
 
     def decode(self, records: msgspec.Raw) -> Decoded:
@@ -100,12 +100,7 @@ class Decoder:
 
     def _with_extra(self, raw: msgspec.Raw) -> tuple[msgspec.Struct, dict[str, Any]]:
         fields: dict[str, Any] = _fields(raw)
-        extra: dict[str, Any] = {name: fields.pop(name) for name in fields.keys() - self._known}
-        for head, known in self._nested.items():
-            if head in fields and bytes(fields[head])[:1] == b"{":
-                inner = _fields(fields[head])
-                if unknown := {name: inner.pop(name) for name in inner.keys() - known}:
-                    fields[head], extra[head] = inner, unknown
+        extra = _take_unknown(fields, self._tree)
         return self._one.decode(msgspec.json.encode(fields) if extra else raw), extra
 
     def _checked(
@@ -118,6 +113,8 @@ class Decoder:
     ) -> Decoded:
         columns = [[get(record) for record in records] for get in self._getters]
         decoded = Decoded(columns, extras, raws, rejected, unknown)
+        for column in self._parsed:
+            self._parse(decoded, column)
         # msgspec bounds integers but not decimals, and reads "NaN" as one.
         for index in self._decimals:
             column = self._stream.columns[index]
@@ -131,6 +128,34 @@ class Decoder:
                 limit = "a finite number" + ("" if low is None else f" >= {low}")
                 decoded.reject(bad, f"Expected {limit} - at `$.{column.name}`")
         return decoded
+
+    def _parse(self, decoded: Decoded, column: Column) -> None:
+        """Turn what the vendor wrote in a way of its own into the stored value; reject the records where it cannot."""
+        index = self._stream.columns.index(column)
+        values = decoded.columns[index]
+        wrong: dict[int, str] = {}
+        for row, written in enumerate(values):
+            try:
+                values[row] = _parsed(column, written)
+            except _UNPARSABLE as error:
+                wrong[row] = f"{error} - at `$.{'.'.join(column.source_path)}`"
+        # From the end, so that the positions of the others stay.
+        for row in sorted(wrong, reverse=True):
+            decoded.reject([row], wrong[row])
+
+
+_UNPARSABLE = (ValueError, TypeError, LookupError, ArithmeticError)
+
+
+def _parsed(column: Column, written: Any) -> Any:
+    value = None if written is None or column.parse is None else column.parse(written)
+    if value is None:
+        value = _default(column)
+    if value is None and column.required:
+        raise ValueError(f"No value where one is required: {str(written)[:40]!r}")
+    if column.ge is not None and column.type is ColumnType.BIGINT and value is not None and value < column.ge:
+        raise ValueError(f"Expected a number >= {column.ge}")
+    return value
 
 
 # What PostgreSQL refuses even inside jsonb: NUL characters and numbers of absurd size. A look at the whole page finds
@@ -207,21 +232,59 @@ def _text(raw: msgspec.Raw) -> str:
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
-def _nested_names(stream: Stream) -> dict[str, set[str]]:
-    names: dict[str, set[str]] = {}
-    for column in stream.columns:
-        head, *rest = column.source_path
-        if rest:
-            names.setdefault(head, set()).add(rest[0])
-    return names
+@dataclass
+class _Node:
+    """An object of the vendor's JSON: its values we keep, those we know and do not keep, and its inner objects."""
+
+    columns: dict[str, Column] = field(default_factory=dict)
+    ignored: set[str] = field(default_factory=set)
+    inner: dict[str, Self] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, stream: Stream) -> Self:
+        """The tree of a stream's paths."""
+        root = cls()
+        for column in stream.columns:
+            *outer, last = column.source_path
+            root._at(outer).columns[last] = column
+        for path in stream.ignored:
+            *outer, last = path.split(".")
+            root._at(outer).ignored.add(last)
+        return root
+
+    def _at(self, path: Sequence[str]) -> Self:
+        node = self
+        for part in path:
+            node = node.inner.setdefault(part, type(self)())
+        return node
+
+    @property
+    def names(self) -> set[str]:
+        """Every key that is known here."""
+        return self.columns.keys() | self.ignored | self.inner.keys()
+
+    @property
+    def is_required(self) -> bool:
+        """Whether the object must be there, since something in it must."""
+        return any(c.required for c in self.columns.values()) or any(n.is_required for n in self.inner.values())
 
 
-def _paths(extra: dict[str, Any]) -> set[str]:
-    return {
-        path
-        for name, value in extra.items()
-        for path in ([f"{name}.{inner}" for inner in value] if isinstance(value, dict) else [name])
-    }
+def _take_unknown(fields: dict[str, Any], node: _Node) -> dict[str, Any]:
+    """Take what is not declared out of the fields of an object, at any depth."""
+    extra: dict[str, Any] = {name: fields.pop(name) for name in fields.keys() - node.names}
+    for head, inner in node.inner.items():
+        if head in fields and bytes(fields[head])[:1] == b"{":
+            parts: dict[str, Any] = _fields(fields[head])
+            if unknown := _take_unknown(parts, inner):
+                fields[head], extra[head] = parts, unknown
+    return extra
+
+
+def _paths(extra: dict[str, Any], prefix: str = "") -> set[str]:
+    found: set[str] = set()
+    for name, value in extra.items():
+        found |= _paths(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name}
+    return found
 
 
 def _value_type(column: Column) -> Any:
@@ -237,38 +300,44 @@ def _value_type(column: Column) -> Any:
     }[column.type]
 
 
-def _field(column: Column, name: str) -> tuple[Any, ...]:
-    kind = _value_type(column)
-    if column.required:
-        return (name, kind)
-    if column.default is not None:
-        default = Decimal(column.default) if column.type is ColumnType.NUMERIC else column.default
-        return (name, kind, default)
-    return (name, kind | None, None) if column.type is not ColumnType.JSONB else (name, kind, _NO_JSON)
-
-
 _NO_JSON = msgspec.Raw(b"null")
 
 
-def _record_type(stream: Stream) -> type[msgspec.Struct]:
-    fields: list[tuple[Any, ...]] = []
-    parts: dict[str, list[tuple[Any, ...]]] = {}
-    for column in stream.columns:
-        head, *rest = column.source_path
-        if rest:
-            parts.setdefault(head, []).append(_field(column, rest[0]))
-        else:
-            fields.append(_field(column, head))
-    for head, inner in parts.items():
-        part = msgspec.defstruct(f"{stream.name}_{head}", inner, kw_only=True, forbid_unknown_fields=True)
-        fields.append((head, part | None, None))
-    fields += [(name, msgspec.Raw, _NO_JSON) for name in stream.ignored]
-    return msgspec.defstruct(f"{stream.name}_record", fields, kw_only=True, forbid_unknown_fields=True, gc=False)
+def _default(column: Column) -> Any:
+    return Decimal(column.default) if column.default and column.type is ColumnType.NUMERIC else column.default
+
+
+def _field(column: Column, name: str) -> tuple[Any, ...]:
+    kind = column.wire or _value_type(column)
+    if column.required:
+        return (name, kind)
+    if column.parse:
+        return (name, kind if kind is Any else kind | None, None)
+    if column.default is not None:
+        return (name, kind, _default(column))
+    return (name, kind | None, None) if column.type is not ColumnType.JSONB else (name, kind, _NO_JSON)
+
+
+def _struct(name: str, node: _Node) -> type[msgspec.Struct]:
+    fields = [_field(column, key) for key, column in node.columns.items()]
+    for head, inner in node.inner.items():
+        part = _struct(f"{name}_{head}", inner)
+        fields.append((head, part) if inner.is_required else (head, part | None, None))
+    fields += [(key, msgspec.Raw, _NO_JSON) for key in sorted(node.ignored)]
+    return msgspec.defstruct(name, fields, kw_only=True, forbid_unknown_fields=True, gc=False)
 
 
 def _getter(column: Column) -> Any:
-    head, *rest = column.source_path
-    if not rest:
-        return attrgetter(head)
-    outer, inner = attrgetter(head), attrgetter(rest[0])
-    return lambda record: None if (part := outer(record)) is None else inner(part)
+    *outer, last = column.source_path
+    if not outer:
+        return attrgetter(last)
+    missing = _NO_JSON if column.type is ColumnType.JSONB and not column.parse else _default(column)
+
+    def get(record: Any) -> Any:
+        for name in outer:
+            record = getattr(record, name)
+            if record is None:
+                return missing
+        return getattr(record, last)
+
+    return get

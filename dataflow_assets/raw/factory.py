@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import dagster as dg
 
-from dataflow_assets.connectors.base import Connector, Kind, Stream
+from dataflow_assets.connectors.base import Connector, Stream
 from dataflow_assets.partitions import DAILY, window_of
 from dataflow_assets.raw.ddl import schema_name, system_columns
 from dataflow_assets.raw.report import preview, summary
@@ -46,7 +46,7 @@ def _asset(connector: Connector, stream: Stream) -> dg.AssetsDefinition:
         description=stream.description,
         group_name=connector.name,
         kinds={"python", "postgres"},
-        partitions_def=DAILY if stream.kind is Kind.REPORT else None,
+        partitions_def=DAILY if stream.is_daily else None,
         backfill_policy=dg.BackfillPolicy.single_run(),
         tags={"dataflow/kind": stream.kind.value},
         metadata={
@@ -58,7 +58,7 @@ def _asset(connector: Connector, stream: Stream) -> dg.AssetsDefinition:
     async def raw_asset(
         context: dg.AssetExecutionContext, config: RawConfig, platform: PlatformResource
     ) -> dg.MaterializeResult[None]:
-        window = window_of(context) if stream.kind is Kind.REPORT else None
+        window = window_of(context) if stream.is_daily else None
         report = await _sync(context, config, platform, window)
         for account in report.accounts:
             for name in account.unknown_fields:
@@ -89,7 +89,7 @@ def _asset(connector: Connector, stream: Stream) -> dg.AssetsDefinition:
             only_accounts=tuple(config.accounts),
             on_note=context.log.warning,
         ) as sync:
-            return await sync.run(stream, window, full=config.full)
+            return await sync.run(stream, window, full=config.full, again=config.lane is Lane.BACKFILL)
 
     return raw_asset
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from dataflow_assets.connectors.base import Window
+from dataflow_assets.connectors.base import Since, Window
 from dataflow_assets.raw.decode import Rejected
 from dataflow_assets.resources.http import Tally
 from dataflow_assets.resources.warehouse import AsyncConnection
@@ -117,6 +117,20 @@ async def days_read_later(
     return {day for day in window.days if any(day in other for other in published)}
 
 
+async def listed_later(connection: AsyncConnection, stream: StreamId, fetch_started_at: datetime) -> bool:
+    """Whether everything was listed in a reading that began after ours: then ours has nothing new to tell."""
+    cursor = await connection.execute(
+        """
+        select 1 from dataflow.sync_ledger
+        where (connector, account_id, stream) = (%(connector)s, %(account)s, %(stream)s)
+            and outcome = 'published' and fetch_started_at > %(at)s and sync_window = %(everything)s
+        limit 1
+        """,
+        {**stream.parameters, "at": fetch_started_at, "everything": str(Since())},
+    )
+    return await cursor.fetchone() is not None
+
+
 async def record_slice(
     connection: AsyncConnection,
     stream: StreamId,
@@ -132,13 +146,14 @@ async def record_slice(
     error: str | None = None,
 ) -> None:
     """Write the ledger row of a slice. A published slice's row belongs into its publishing transaction."""
+    days = window if isinstance(window, DayWindow) else window.days
     values: dict[str, Any] = {
         **stream.parameters,
         "sync_id": sync_id,
         "attempt": attempt,
         "window": str(window),
-        "start": window.start if isinstance(window, DayWindow) else None,
-        "end": window.end if isinstance(window, DayWindow) else None,
+        "start": days.start if days else None,
+        "end": days.end if days else None,
         "outcome": outcome,
         "error": error,
         "fetch_started_at": fetch_started_at,

@@ -60,7 +60,7 @@ class Stage:
     @property
     def is_whole_listing(self) -> bool:
         """Whether what is not staged is gone. A record in quarantine was listed, though it cannot be told which."""
-        return not isinstance(self.window, DayWindow) and self.window.cursor is None and not self.rejected
+        return not isinstance(self.window, DayWindow) and self.window.is_everything and not self.rejected
 
     async def open(self) -> None:
         """Make the temporary table anew."""

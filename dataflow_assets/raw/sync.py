@@ -27,7 +27,7 @@ from dataflow_assets.resources.watermarks import (
     advance_report,
     read_watermark,
 )
-from dataflow_assets.windows import DayWindow
+from dataflow_assets.windows import DayWindow, day_start, local_day
 
 LONGEST_ERROR = 2_000
 EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
@@ -99,17 +99,20 @@ class Sync:
     secrets: tuple[str, ...] = field(default=(), repr=False)
     stop: str | None = None  # why no account should go on
 
-    async def run(self, stream: Stream, window: DayWindow | None = None, *, full: bool = False) -> StreamReport:
+    async def run(
+        self, stream: Stream, window: DayWindow | None = None, *, full: bool = False, again: bool = False
+    ) -> StreamReport:
         """Sync one stream for every account.
 
-        `window` names report days to replace; None means from the watermark on. `full` lists every entity.
+        `window` names the days to read; None means from the watermark on. Entities and events go on from the watermark
+        too where the window holds the running day (UTC), unless its days are to be read `again`. `full` lists all.
         Never raises for what happens to an account; look at `StreamReport.failed`.
         """
         turns = asyncio.Semaphore(self.concurrency)
 
         async def one(account: Account) -> AccountReport:
             async with turns:
-                return await self._account(account, stream, window, full)
+                return await self._account(account, stream, window, full=full, again=again)
 
         reports = list(await asyncio.gather(*(one(account) for account in self.accounts)))
         reports += [self._not_visible(account) for account in self.missing_accounts]
@@ -124,7 +127,9 @@ class Sync:
             "Give them access, or take it out of the settings.",
         )
 
-    async def _account(self, account: Account, stream: Stream, window: DayWindow | None, full: bool) -> AccountReport:
+    async def _account(
+        self, account: Account, stream: Stream, window: DayWindow | None, *, full: bool, again: bool
+    ) -> AccountReport:
         report = AccountReport(account)
         if account.problem:
             report.error = f"{self.connector.name}, account {account.id}: {account.problem}"
@@ -134,7 +139,7 @@ class Sync:
             return report
         try:
             async with await self.warehouse.connect_async() as connection:
-                await _AccountSync(self, connection, stream, report).run(window, full=full)
+                await _AccountSync(self, connection, stream, report).run(window, full=full, again=again)
         except VendorError as error:
             report.error = str(error)
             if isinstance(error, Throttled):
@@ -165,23 +170,33 @@ class _AccountSync:
     def id(self) -> StreamId:
         return StreamId(self.sync.connector.name, self.report.account.id, self.stream.name)
 
-    async def run(self, window: DayWindow | None, *, full: bool) -> None:
+    async def run(self, window: DayWindow | None, *, full: bool, again: bool) -> None:
         self.report.before = self.report.after = await read_watermark(self.connection, self.id)
         if self.stream.kind is Kind.REPORT:
             await self._report_days(window)
         else:
-            await self._slice(self._entity_window(full), None)
+            await self._slice(self._changes(window, full=full, again=again), None)
         if self.report.after:
             self.sync.on_watermark(self.id, self.report.after)
 
-    def _entity_window(self, full: bool) -> Since:
+    def _changes(self, window: DayWindow | None, *, full: bool, again: bool) -> Since:
         known, stream, now = self.report.before, self.stream, self.sync.client.vendor_now()
+        if window and stream.by_day and not full and (again or window.end <= local_day(now, _UTC)):
+            return Since(days=window)
         sweep_due = stream.sweep_every is not None and (
             known is None or known.swept_at is None or now - known.swept_at >= stream.sweep_every
         )
         if full or known is None or stream.cursor is None or sweep_due:
-            return Since(None)
-        return Since(known.instant - stream.overlap)
+            return Since()
+        since = known.instant - stream.overlap
+        if stream.feed_reaches and now - since >= stream.feed_reaches:
+            self.sync.on_note(
+                f"{self.id.connector}, account {self.id.account}, {self.stream.name}: last read {known.instant:%F}, "
+                f"longer ago than the {stream.feed_reaches.days} days the feed of changes goes back; everything is "
+                "listed."
+            )
+            return Since()
+        return Since(since)
 
     async def _report_days(self, window: DayWindow | None) -> None:
         now, zone, rules = self.sync.client.vendor_now(), self.report.account.zone, self.sync.rules
@@ -196,9 +211,13 @@ class _AccountSync:
         if held is None:
             return
         attempt, remaining = await ledger.begin_attempt(self.connection, self.id, held)
-        for block in remaining:
-            for part in block.slices(self.stream.slice_days):
-                await self._split(part, attempt)
+        parts = [part for block in remaining for part in block.slices(self.stream.slice_days)]
+        before = self.report.before
+        if before and before.complete_from and day_start(held.end, zone) <= before.instant:
+            # Older days, newest first: each slice then joins what is known, and is known even if the next one fails.
+            parts.reverse()
+        for part in parts:
+            await self._split(part, attempt)
         await ledger.finish_attempt(self.connection, attempt)
 
     async def _split(self, window: DayWindow, attempt: str) -> None:
@@ -213,7 +232,8 @@ class _AccountSync:
     async def _slice(self, window: Window, attempt: str | None) -> None:
         if self.sync.stop:
             raise Fatal(self.sync.stop, vendor=self.id.connector, account=self.id.account)
-        caller = self.sync.client.caller(self.report.account.id)
+        account = self.report.account
+        caller = self.sync.client.caller(account.id, credential=account.credential, headers=account.headers)
         read_at = self.sync.client.vendor_now()
         piece = _Slice(window, attempt, str(uuid.uuid4()), read_at, await database_time(self.connection))
         try:
@@ -248,11 +268,14 @@ class _AccountSync:
             await self.connection.execute("select pg_advisory_xact_lock(hashtextextended(%s, 1))", (self.id.redis_key,))
             outcome = "published"
             later: set[date] = set()
+            overtaken = False
             if isinstance(window, DayWindow):
                 later = await ledger.days_read_later(self.connection, self.id, window, piece.started_at)
                 if later and len(later) < len(window.days):
                     raise _Overtaken
-            if later:
+            elif self.stream.kind is Kind.ENTITY:
+                overtaken = await ledger.listed_later(self.connection, self.id, piece.started_at)
+            if later or overtaken:
                 outcome = "superseded"
             else:
                 published = await stage.publish(self.report.account, sync_id=piece.sync_id, synced_at=piece.started_at)
@@ -300,10 +323,13 @@ class _AccountSync:
                 settled_through=done.settled_through,
             )
             return
+        if window.days:
+            return  # older days, read again: how far the changes are known is not their business
         swept_at = read_at if stage.is_whole_listing else None
-        # A stream without a cursor is known as of the moment its full listing began.
-        fallback = read_at if self.stream.cursor is None else EPOCH
-        self.report.after = await advance_entity(self.connection, self.id, newest=newest or fallback, swept_at=swept_at)
+        # Without a cursor, and with a feed that may have nothing to tell, it is known as of the moment of reading.
+        if self.stream.cursor is None or self.stream.feed_reaches:
+            newest = read_at
+        self.report.after = await advance_entity(self.connection, self.id, newest=newest or EPOCH, swept_at=swept_at)
 
     async def _note_failure(self, piece: "_Slice", tally: Tally, error: Exception) -> None:
         if self.connection.broken or self.connection.closed:

@@ -67,3 +67,10 @@ class Fatal(VendorError):
     ) -> None:
         super().__init__(message, vendor=vendor, account=account, hint=hint)
         self.scope = scope
+
+
+class Unauthorized(Fatal):
+    """The credential itself was refused: every account it reads is affected. The client renews it once if it can."""
+
+    def __init__(self, message: str, *, vendor: str, account: str | None = None, hint: str = "") -> None:
+        super().__init__(message, vendor=vendor, account=account, hint=hint, scope="vendor")

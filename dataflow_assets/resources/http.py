@@ -6,7 +6,7 @@ a header and never in a URL; exceptions hold our own words only.
 
 import logging
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -17,10 +17,11 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from dataflow_assets.resources.auth import Auth
 from dataflow_assets.resources.breaker import CircuitBreaker
 from dataflow_assets.resources.budget import Lane, Limit, RequestBudget
 from dataflow_assets.resources.clock import SYSTEM_CLOCK, Clock
-from dataflow_assets.resources.failures import Retryable, Scope, Throttled, VendorError
+from dataflow_assets.resources.failures import Retryable, Scope, Throttled, Unauthorized, VendorError
 from dataflow_assets.resources.retry import vendor_request
 
 # At INFO httpx logs every URL, and a vendor may want something derived from a secret in it.
@@ -41,11 +42,12 @@ class Reply:
 
 @dataclass(frozen=True, kw_only=True)
 class VendorApi:
-    """How to speak to one vendor with one set of credentials."""
+    """How to speak to one vendor. `auths` are its credentials: one, or one per account where a vendor wants that."""
 
     name: str
     base_url: str
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    auths: Sequence[Auth] = field(repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict)
     params: Mapping[str, str] = field(default_factory=dict, repr=False)
     classify: Callable[[Reply], VendorError | None] = field(repr=False)  # None: the answer is good
     usage: Callable[[Reply], Mapping[Scope, float]]  # fractions of the vendor's own budgets, 1.0 is used up
@@ -104,25 +106,20 @@ class ApiClient(AbstractAsyncContextManager["ApiClient"]):
     async def __aenter__(self) -> Self:
         return self
 
-    def caller(self, account: str | None = None) -> "Caller":
-        """A view of this client that speaks about one account and keeps its own tally."""
-        return Caller(self, account, Tally())
+    def caller(
+        self, account: str | None = None, *, credential: int = 0, headers: Mapping[str, str] | None = None
+    ) -> "Caller":
+        """A view of this client that speaks about one account and keeps its own tally.
+
+        `credential` is the position of its credential in `VendorApi.auths`; `headers` go with each of its requests.
+        """
+        return Caller(self, account, Tally(), credential, headers or {})
 
     def vendor_now(self) -> datetime:
         """The time at the vendor, by the Date header of its latest answer. UTC."""
         return self.clock.now() + self._skew
 
-    async def send(
-        self,
-        method: str,
-        path: str,
-        *,
-        params: Mapping[str, str],
-        form: Mapping[str, str] | None,
-        account: str | None,
-        cost: int,
-        tally: Tally,
-    ) -> Reply:
+    async def send(self, request: "Request", caller: "Caller") -> Reply:
         """Send one request and return a good answer.
 
         Raises:
@@ -130,6 +127,7 @@ class ApiClient(AbstractAsyncContextManager["ApiClient"]):
             Retryable: the fault did not pass in six tries.
             TooMuchData, Fatal: as the vendor's `classify` decided.
         """
+        account, tally = caller.account, caller.tally
 
         def waited(seconds: float) -> None:
             tally.retries += 1
@@ -137,27 +135,50 @@ class ApiClient(AbstractAsyncContextManager["ApiClient"]):
 
         policy = vendor_request(self.clock, patience_seconds=self._patience, on_wait=waited)
         limits = self.api.limits(account)
+        auth = self.api.auths[caller.credential]
+        renewed = False
 
         async def attempt() -> Reply:
-            tally.budget_wait_seconds += await self._budget.acquire(list(limits.values()), cost=cost, lane=self._lane)
+            nonlocal renewed
+            tally.budget_wait_seconds += await self._budget.acquire(
+                list(limits.values()), cost=request.cost, lane=self._lane
+            )
             # After the budget: a probe must not spend its lease waiting for its turn.
             await self._breaker.before_request()
-            request = self._http.build_request(method, path, params={**self.api.params, **params}, data=form)
-            reply = await self._exchange(request, account, tally)
-            await self._learn(reply, limits)
+            authorised = await auth.headers(self._http)
+            reply = await self._exchange(request, {**authorised, **caller.headers, **request.headers}, account, tally)
+            try:
+                await self.learn(reply, limits)
+            except Unauthorized:
+                # Once: a credential that is refused again is for a person to mend.
+                if renewed or not auth.refused():
+                    raise
+                renewed = True
+                raise Retryable("the access token was refused; another one is fetched.", vendor=self.api.name) from None
             return reply
 
         try:
             return await policy(attempt)
         except VendorError as error:
-            # Budget and breaker do not know whom a request was about.
+            # Budget, breaker and credentials do not know whom a request was about.
             error.account = error.account or account
             raise
 
-    async def _exchange(self, request: httpx.Request, account: str | None, tally: Tally) -> Reply:
+    async def _exchange(
+        self, request: "Request", headers: Mapping[str, str], account: str | None, tally: Tally
+    ) -> Reply:
         tally.requests += 1
+        params = {**self.api.params, **request.params}
         try:
-            answer = await self._http.send(request)
+            answer = await self._http.request(
+                request.method,
+                request.path,
+                # An empty mapping would take away the query a path brings along.
+                params=params or None,
+                data=request.form,
+                json=request.json,
+                headers=dict(headers),
+            )
         except httpx.TransportError as error:
             await self._breaker.failure()
             host = urlsplit(self.api.base_url).netloc
@@ -171,7 +192,11 @@ class ApiClient(AbstractAsyncContextManager["ApiClient"]):
         self._measure_skew(answer.headers)
         return Reply(answer.status_code, answer.headers, _whole_characters(answer.content), account)
 
-    async def _learn(self, reply: Reply, limits: Mapping[Scope, Limit]) -> None:
+    async def learn(self, reply: Reply, limits: Mapping[Scope, Limit]) -> None:
+        """Take from an answer what it says of budgets and health, and raise what it says went wrong.
+
+        For answers that came inside another one (a batch); `send` does this by itself.
+        """
         for scope, fraction in self.api.usage(reply).items():
             if scope in limits:
                 await self._budget.report_usage(limits[scope], fraction)
@@ -192,6 +217,19 @@ class ApiClient(AbstractAsyncContextManager["ApiClient"]):
             self._skew = parsedate_to_datetime(told) - self.clock.now()
 
 
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """One request. `cost` is what it takes from the budget: a batch costs one per item."""
+
+    method: str
+    path: str
+    params: Mapping[str, Any] = field(default_factory=dict)
+    form: Mapping[str, Any] | None = None
+    json: Any = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    cost: int = 1
+
+
 @dataclass(frozen=True)
 class Caller:
     """Requests about one account, with their own tally."""
@@ -199,18 +237,30 @@ class Caller:
     client: ApiClient
     account: str | None
     tally: Tally
+    credential: int = 0
+    headers: Mapping[str, str] = field(default_factory=dict)
 
-    async def get(self, path: str, params: Mapping[str, Any]) -> Reply:
+    async def get(
+        self, path: str, params: Mapping[str, Any] | None = None, *, headers: Mapping[str, str] | None = None
+    ) -> Reply:
         """GET a path below the vendor's base URL."""
-        return await self.client.send(
-            "GET", path, params=params, form=None, account=self.account, cost=1, tally=self.tally
-        )
+        return await self.send(Request(method="GET", path=path, params=params or {}, headers=headers or {}))
 
     async def post(self, path: str, form: Mapping[str, Any], *, cost: int = 1) -> Reply:
-        """POST a form. `cost` is what the request takes from the budget: a batch costs one per item."""
-        return await self.client.send(
-            "POST", path, params={}, form=form, account=self.account, cost=cost, tally=self.tally
-        )
+        """POST a form."""
+        return await self.send(Request(method="POST", path=path, form=form, cost=cost))
+
+    async def post_json(self, path: str, body: Any, *, cost: int = 1) -> Reply:
+        """POST a JSON document."""
+        return await self.send(Request(method="POST", path=path, json=body, cost=cost))
+
+    async def send(self, request: Request) -> Reply:
+        """Send any request. Raises as `ApiClient.send` does."""
+        return await self.client.send(request, self)
+
+    async def learn(self, reply: Reply) -> None:
+        """Treat an answer that came inside another one like one of its own. Raises what it says went wrong."""
+        await self.client.learn(reply, self.client.api.limits(reply.account))
 
     async def pause(self, seconds: float) -> None:
         """Wait, for example between two looks at an asynchronous job."""

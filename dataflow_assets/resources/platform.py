@@ -32,9 +32,7 @@ class Platform:
     @property
     def secrets(self) -> tuple[str, ...]:
         """Every secret this process knows, for redaction."""
-        meta = self.settings.meta_ads
-        hidden = (meta.access_token, meta.app_secret, self.settings.slack_webhook_url)
-        return tuple(value.get_secret_value() for value in hidden if value is not None)
+        return self.settings.secrets
 
 
 @cache

@@ -1,6 +1,7 @@
 """Which days a sync covers, and what the schedules ask for."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
@@ -10,8 +11,8 @@ from installation import Installation
 
 from dataflow_assets.automation.schedules import build_schedules
 from dataflow_assets.automation.windows import sync_window, today_window
+from dataflow_assets.connectors import connector
 from dataflow_assets.resources.dagster import PlatformResource
-from dataflow_assets.resources.failures import VendorError
 from dataflow_assets.windows import DayWindow
 
 SCHEDULES = {schedule.name: schedule for schedule in build_schedules()}
@@ -34,10 +35,10 @@ class Standing:
         return self.moment
 
 
-def covered(installed: Installation, **settings: str) -> str:
+def covered(installed: Installation, on_trouble: Callable[[str], None] = print, **settings: str) -> str:
     installed.settings.update(settings)
     with installed.here() as platform:
-        return str(asyncio.run(sync_window(platform)))
+        return str(asyncio.run(sync_window(platform, [connector("meta_ads")], on_trouble=on_trouble)))
 
 
 def test_a_first_sync_covers_the_initial_history_and_the_running_day(installed: Installation) -> None:
@@ -90,9 +91,13 @@ def test_a_day_whose_partition_does_not_exist_yet_is_left_to_the_next_sync(known
     assert window == DayWindow(date(2026, 4, 22), date(2026, 5, 21))
 
 
-def test_credentials_that_see_no_account_are_an_error_that_says_so(installed: Installation) -> None:
-    with pytest.raises(VendorError, match="meta_ads: the credentials see no account"):
-        covered(installed, DATAFLOW_META_ADS__ACCOUNT_IDS="12345")
+def test_law_9_a_vendor_that_shows_no_account_is_named_and_leaves_the_window_to_the_others(
+    installed: Installation,
+) -> None:
+    heard: list[str] = []
+    window = covered(installed, heard.append, DATAFLOW_META_ADS__ACCOUNT_IDS="12345")
+    assert window == str(today_window(datetime.now(UTC)))
+    assert heard == ["meta_ads: the credentials see no account."]
 
 
 def test_today_is_the_running_day_and_the_one_that_still_runs_in_the_west() -> None:

@@ -61,7 +61,7 @@ def test_today_is_the_last_day_that_can_be_asked_for(dataflow: Dataflow) -> None
     [
         ("no_such_vendor", "Nothing is called 'no_such_vendor'. Known: meta_ads, meta_ads/insights_ad,"),
         ("meta_ads/no_such_stream", "Nothing is called 'meta_ads/no_such_stream'."),
-        ("key:raw/meta_ads/campaigns", "holds no table by day. Entities have no past days: use dataflow sync --full"),
+        ("key:raw/meta_ads/campaigns", "holds no table by day. What has no past days is listed whole"),
     ],
 )
 def test_a_selection_that_cannot_be_filled_is_refused(

@@ -1,5 +1,6 @@
 """What the Meta connector makes of answers, and how it shows who it is. Facts: `apis/meta_ads.md`, sections 1 and 3."""
 
+import asyncio
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -13,7 +14,15 @@ from pydantic import SecretStr
 
 from dataflow_assets.connectors import meta_ads
 from dataflow_assets.connectors.meta_ads import classify, usage
-from dataflow_assets.resources.failures import Fatal, Retryable, Scope, Throttled, TooMuchData, VendorError
+from dataflow_assets.resources.failures import (
+    Fatal,
+    Retryable,
+    Scope,
+    Throttled,
+    TooMuchData,
+    Unauthorized,
+    VendorError,
+)
 from dataflow_assets.resources.http import Reply
 from dataflow_assets.settings import MetaAdsSettings, Settings
 
@@ -57,7 +66,7 @@ KINDS: dict[Code, tuple[type[VendorError], Scope | None]] = {
     **dict.fromkeys(THROTTLED_CODES[:3], (Throttled, "vendor")),
     **dict.fromkeys(TRANSIENT_CODES, (Retryable, None)),
     **dict.fromkeys(TOO_MUCH_CODES, (TooMuchData, None)),
-    **dict.fromkeys(TOKEN_CODES, (Fatal, "vendor")),
+    **dict.fromkeys(TOKEN_CODES, (Unauthorized, "vendor")),
     **dict.fromkeys(ACCESS_CODES, (Fatal, "account")),
     **dict.fromkeys(BUG_CODES, (Fatal, "account")),
     **dict.fromkeys(VENDOR_WIDE_CODES, (Fatal, "vendor")),
@@ -95,7 +104,7 @@ def test_law_8_code_1_is_too_much_data_only_with_the_words(status: int) -> None:
 @pytest.mark.parametrize("code", [(100, None), (368, None), (190, 463), (200, None), (2500, None), (999, None)])
 def test_law_8_what_meta_calls_transient_is_tried_again_whatever_the_code(code: Code) -> None:
     assert type(classify(reply(error(*code, is_transient=True)))) is Retryable
-    assert type(classify(reply(error(*code, is_transient=False)))) is Fatal
+    assert isinstance(classify(reply(error(*code, is_transient=False))), Fatal)
 
 
 @pytest.mark.parametrize("code", [(17, 2446079), (80000, 2446079), (4, 1504022)])
@@ -135,7 +144,7 @@ def test_law_8_an_error_with_a_null_in_it_keeps_its_kind(name: str) -> None:
         "is_transient": False,
     }
     failure = classify(reply(json.dumps({"error": {**told, name: None}}), 401))
-    assert type(failure) is Fatal
+    assert type(failure) is Unauthorized
 
 
 def test_law_8_numbers_written_as_text_are_numbers() -> None:
@@ -285,7 +294,8 @@ def test_the_proof_is_the_one_metas_own_sdk_makes(token: str, secret: str) -> No
 def test_without_an_app_secret_no_proof_is_sent() -> None:
     api = meta_ads.api(Settings(meta_ads=MetaAdsSettings(access_token=SecretStr("t"))))
     assert api.params == {}
-    assert api.headers == {"Authorization": "Bearer t"}
+    (auth,) = api.auths
+    assert asyncio.run(auth.headers(httpx.AsyncClient())) == {"Authorization": "Bearer t"}
 
 
 def test_law_13_the_description_of_the_api_does_not_show_its_secrets() -> None:

@@ -8,7 +8,8 @@ from dataflow_assets.sandbox.world.accounts import Account
 from dataflow_assets.sandbox.world.campaigns import Ad, AdSet, Campaign
 from dataflow_assets.sandbox.world.clock import Clock
 from dataflow_assets.sandbox.world.config import WorldConfig
+from dataflow_assets.sandbox.world.customers import Customer
 from dataflow_assets.sandbox.world.performance import Counts, Moment
 from dataflow_assets.sandbox.world.world import World
 
-__all__ = ["Account", "Ad", "AdSet", "Campaign", "Clock", "Counts", "Moment", "World", "WorldConfig"]
+__all__ = ["Account", "Ad", "AdSet", "Campaign", "Clock", "Counts", "Customer", "Moment", "World", "WorldConfig"]

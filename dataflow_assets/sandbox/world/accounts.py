@@ -36,6 +36,9 @@ MARKETS = (
     Market("AUD", 2, "Australia/Adelaide", "AU", 1_700),
 )
 
+# LinkedIn reports every account's days in UTC.
+_UTC_PLATFORMS = frozenset({"linkedin_ads"})
+
 _BRANDS = (
     "Nordlicht",
     "Alma & Söhne",
@@ -70,7 +73,7 @@ def build_account(config: WorldConfig, platform: str, index: int) -> Account:
     identity = salt(config.seed, platform, "account", index)
     age, hour, *_ = draws(identity, 0)
     market = MARKETS[index % len(MARKETS)]
-    zone = ZoneInfo(market.zone)
+    zone = ZoneInfo("UTC" if platform in _UTC_PLATFORMS else market.zone)
     opened = config.start - timedelta(days=between(age, 365, 1_095))
     created = datetime(opened.year, opened.month, opened.day, between(hour, 8, 18), 20, 31, tzinfo=zone)
     round_number = index // len(MARKETS)

@@ -6,6 +6,9 @@ from datetime import date
 # The vendors' ids have a fixed number of digits for each of these; see the `ids` module of each vendor.
 _MOST = {
     "meta_accounts": 9_999,
+    "google_accounts": 9_999,
+    "linkedin_accounts": 9_999,
+    "customers_per_day": 500,
     "campaigns_per_account": 99_999,
     "ad_sets_per_campaign": 99,
     "ads_per_ad_set": 99,
@@ -24,6 +27,9 @@ class WorldConfig:
     days: int = 120
     seed: int = 7
     meta_accounts: int = 4
+    google_accounts: int = 3
+    linkedin_accounts: int = 2
+    customers_per_day: int = 6
     campaigns_per_account: int = 6
     ad_sets_per_campaign: int = 2
     ads_per_ad_set: int = 3

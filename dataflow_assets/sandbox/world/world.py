@@ -12,9 +12,22 @@ from dataflow_assets.sandbox.world.campaigns import (
     build_ad_set,
     build_campaign,
 )
+from dataflow_assets.sandbox.world.chance import between
 from dataflow_assets.sandbox.world.config import WorldConfig
+from dataflow_assets.sandbox.world.customers import (
+    DAY_SECONDS,
+    Customer,
+    arrival,
+    build_company,
+    build_customer,
+    founder,
+    numbers_of_day,
+    sources,
+)
 from dataflow_assets.sandbox.world.performance import Counts, Moment, ad_day
 
+_SETTLED_SECONDS = 40 * DAY_SECONDS  # after it a day's figures are final
+_UNIX_EPOCH_ORDINAL = 719_163
 _CACHED = 20_000  # entities; a bigger world builds the others again when asked
 
 
@@ -23,8 +36,14 @@ class World:
 
     def __init__(self, config: WorldConfig) -> None:
         self.config = config
+        numbers = {
+            "meta_ads": config.meta_accounts,
+            "google_ads": config.google_accounts,
+            "linkedin_ads": config.linkedin_accounts,
+        }
         self._accounts = {
-            "meta_ads": tuple(build_account(config, "meta_ads", index) for index in range(config.meta_accounts)),
+            platform: tuple(build_account(config, platform, index) for index in range(number))
+            for platform, number in numbers.items()
         }
         self.campaign: Callable[[Account, int], Campaign] = lru_cache(_CACHED)(
             lambda account, index: build_campaign(config, account, index)
@@ -33,6 +52,7 @@ class World:
             lambda campaign, index: build_ad_set(config, campaign, index)
         )
         self.ad: Callable[[AdSet, int], Ad] = lru_cache(_CACHED)(lambda ad_set, index: build_ad(config, ad_set, index))
+        self.customer: Callable[[int], Customer] = lru_cache(_CACHED)(self._customer)
 
     def accounts(self, platform: str) -> tuple[Account, ...]:
         """Every account of a platform, oldest number first."""
@@ -72,3 +92,48 @@ class World:
                     counts = ad_day(ad, day, moment)
                     if counts is not None:
                         yield counts
+
+    def customers(self, until: int, since: int = 0) -> Iterator[Customer]:
+        """Everybody who arrived in [since, until), two instants in unix seconds, in order of arrival."""
+        first = max(self.config.start.toordinal(), _ordinal(since))
+        for day in range(first, _ordinal(until) + 1):
+            for number in numbers_of_day(self.config, day):
+                if since <= arrival(self.config, number) < until:
+                    yield self.customer(number)
+
+    def _customer(self, number: int) -> Customer:
+        first = founder(self.config, number)
+        ad = self._clicked(number)
+        brought_first = ad if first == number else self._clicked(first)
+        company = build_company(self.config, first, brought_first.account if brought_first else None)
+        return build_customer(self.config, number, ad, company)
+
+    def _clicked(self, number: int) -> Ad | None:
+        """The ad whose click brought a person: one that had clicks on the day they came."""
+        platform, where = sources(self.config, number)
+        if platform is None:
+            return None
+        accounts = self.accounts(platform)
+        account = accounts[between(where[0], 0, len(accounts) - 1)]
+        moment = Moment.of(account, arrival(self.config, number) + _SETTLED_SECONDS)
+        day = account.local(arrival(self.config, number)).date().toordinal()
+        for draw in where[1:]:
+            ad = self._any_ad(account, draw)
+            if any(begin <= day < end for begin, end in ad.life.spans):
+                counts = ad_day(ad, day, moment)
+                if counts is not None and counts.link_clicks:
+                    return ad
+        return None
+
+    def _any_ad(self, account: Account, draw: int) -> Ad:
+        config = self.config
+        position = between(
+            draw, 0, config.campaigns_per_account * config.ad_sets_per_campaign * config.ads_per_ad_set - 1
+        )
+        position, ad = divmod(position, config.ads_per_ad_set)
+        campaign, ad_set = divmod(position, config.ad_sets_per_campaign)
+        return self.ad(self.ad_set(self.campaign(account, campaign), ad_set), ad)
+
+
+def _ordinal(instant: int) -> int:
+    return instant // DAY_SECONDS + _UNIX_EPOCH_ORDINAL
