@@ -9,6 +9,7 @@ from pathlib import Path
 import psycopg
 import pytest
 import redis
+from hypothesis import settings as hypothesis_settings
 
 from dataflow_assets.embedded import Endpoints, acquire, erase
 from dataflow_assets.resources import platform as platform_module
@@ -17,6 +18,10 @@ from dataflow_assets.resources.warehouse import Warehouse
 from dataflow_assets.sandbox.testing import RunningSandbox, run_sandbox
 from dataflow_assets.sandbox.world import WorldConfig
 from dataflow_assets.settings import STANDARD_NAMES, Settings, get_settings
+
+# The same examples in every run: a red build is red for everybody. No deadline: machines differ.
+hypothesis_settings.register_profile("dataflow", deadline=None, derandomize=True)
+hypothesis_settings.load_profile("dataflow")
 
 # Noon UTC: past midnight everywhere but in the Americas, so accounts stand in different report days.
 NOON = datetime(2026, 5, 20, 12, tzinfo=UTC)

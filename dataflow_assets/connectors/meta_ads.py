@@ -405,7 +405,8 @@ def api(settings: Settings) -> VendorApi:
     secret = meta.app_secret.get_secret_value() if meta.app_secret else ""
     proof = hmac.new(secret.encode(), token.encode(), hashlib.sha256).hexdigest() if secret else ""
 
-    def limits(account: str | None) -> dict[Scope, Limit]:
+    def limits(account: str | None, path: str) -> dict[Scope, Limit]:
+        del path
         app = f"{NAME}:{meta.app_id or 'app'}"
         both: dict[Scope, Limit] = {"vendor": Limit(app, requests=meta.app_requests_per_hour, seconds=3_600, burst=50)}
         if account:
@@ -608,7 +609,7 @@ async def newer(caller: Caller, probes: Sequence[Probe]) -> Sequence[Probe]:
 async def _has_news(caller: Caller, probe: Probe, answer: _BatchItem) -> bool:
     headers = httpx.Headers([(header.name, header.value) for header in answer.headers])
     reply = Reply(answer.code, headers, answer.body.encode(), probe.account.id)
-    await caller.learn(reply)
+    await caller.learn(reply, "")
     return bool(msgspec.json.decode(_decode_envelope(reply.body).data))
 
 

@@ -70,7 +70,7 @@ class Decoder:
 
     def decode(self, records: msgspec.Raw) -> Decoded:
         """Decode a JSON array of records. Raises ValueError when it is not a JSON array."""
-        if not _SUSPICIOUS.search(bytes(records)):
+        if not _is_suspicious(bytes(records)):
             try:
                 accepted = self._page.decode(records)
             except ValueError:  # msgspec's errors are ones, and so is text that is not UTF-8
@@ -122,10 +122,10 @@ class Decoder:
             bad = [
                 row
                 for row, value in enumerate(decoded.columns[index])
-                if value is not None and not (_is_storable(value) and (low is None or value >= low))
+                if value is not None and not (_is_storable(value, _MOST_DIGITS) and (low is None or value >= low))
             ]
             if bad:
-                limit = "a finite number" + ("" if low is None else f" >= {low}")
+                limit = f"a number of at most {_MOST_DIGITS} digits" + ("" if low is None else f" >= {low}")
                 decoded.reject(bad, f"Expected {limit} - at `$.{column.name}`")
         return decoded
 
@@ -158,18 +158,29 @@ def _parsed(column: Column, written: Any) -> Any:
     return value
 
 
-# What PostgreSQL refuses even inside jsonb: NUL characters and numbers of absurd size. A look at the whole page finds
-# what might be one; which record holds one, and whether it does, is judged record by record.
+# What PostgreSQL refuses even inside jsonb: NUL characters, numbers of absurd size, bytes that are not UTF-8. A look at
+# the whole page finds what might be one; which record holds one, and whether it does, is judged record by record.
 _SUSPICIOUS = re.compile(rb"\\u0000|\d[eE][+-]?\d{3}")
-_LARGEST_EXPONENT = 1_000
+_LARGEST_EXPONENT = 1_000  # anywhere
+_MOST_DIGITS = 28  # of a column: what the contract's frame holds, with nine decimals
 
 
-def _is_storable(number: Decimal) -> bool:
-    return number.is_finite() and abs(number.adjusted()) <= _LARGEST_EXPONENT
+def _is_suspicious(data: bytes) -> bool:
+    if _SUSPICIOUS.search(data):
+        return True
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return True
+    return False
+
+
+def _is_storable(number: Decimal, largest: int = _LARGEST_EXPONENT) -> bool:
+    return number.is_finite() and -_LARGEST_EXPONENT <= number.adjusted() <= largest
 
 
 def _refuse_unstorable(raw: msgspec.Raw) -> None:
-    if not _SUSPICIOUS.search(bytes(raw)):
+    if not _is_suspicious(bytes(raw)):
         return
 
     def number(text: str) -> Decimal:

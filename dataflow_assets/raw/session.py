@@ -1,7 +1,9 @@
 """Opens what a sync needs: the vendor's client with its shared budget and breaker, and the accounts to read."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
 
 import httpx
 import redis.asyncio
@@ -14,10 +16,11 @@ from dataflow_assets.raw.sync import Sync
 from dataflow_assets.resources.breaker import CircuitBreaker
 from dataflow_assets.resources.budget import Lane, RequestBudget
 from dataflow_assets.resources.clock import SYSTEM_CLOCK, Clock
-from dataflow_assets.resources.http import ApiClient
+from dataflow_assets.resources.http import ApiClient, Caller
 from dataflow_assets.resources.platform import Platform
 from dataflow_assets.resources.retry import ATTEMPTS
 from dataflow_assets.resources.watermarks import StreamId, Watermark, mirror
+from dataflow_assets.settings import Settings
 
 
 def ensure_schema(platform: Platform) -> bool:
@@ -73,7 +76,7 @@ async def open_sync(
     clock: Clock = SYSTEM_CLOCK,
     transport: httpx.AsyncBaseTransport | None = None,
 ) -> AsyncIterator[Sync]:
-    """A sync of one vendor, ready to run. Asks the vendor once for the accounts it can see.
+    """A sync of one vendor, ready to run. Asks the vendor, once per run, for the accounts it can see.
 
     Raises: VendorError when the accounts cannot be listed.
     """
@@ -85,7 +88,7 @@ async def open_sync(
 
     async with open_client(platform, connector, lane=lane, clock=clock, transport=transport) as client:
         caller = client.caller()
-        visible = {account.id: account for account in await connector.accounts(caller, settings)}
+        visible = {account.id: account for account in await _visible(platform, connector, caller, run_id)}
         wanted = only_accounts or connector.account_ids(settings) or tuple(visible)
         yield Sync(
             connector=connector,
@@ -111,6 +114,30 @@ def report_rules(connector: Connector, platform: Platform) -> ReportRules:
         initial_history=connector.initial_history_days(platform.settings),
         retention=connector.retention_days,
     )
+
+
+@dataclass(frozen=True)
+class _Listing:
+    """The accounts one run has found with given settings, and how the vendor's clock stood against ours."""
+
+    run_id: str
+    settings: Settings
+    accounts: Sequence[Account]
+    skew: timedelta
+
+
+_listings: dict[str, _Listing] = {}  # by connector; each asset of a run opens a sync of its own
+
+
+async def _visible(platform: Platform, connector: Connector, caller: Caller, run_id: str | None) -> Sequence[Account]:
+    known, settings = _listings.get(connector.name), platform.settings
+    if known and run_id is not None and (known.run_id, known.settings) == (run_id, settings):
+        caller.client.skew = known.skew
+        return known.accounts
+    found = await connector.accounts(caller, settings)
+    if run_id is not None:
+        _listings[connector.name] = _Listing(run_id, settings, found, caller.client.skew)
+    return found
 
 
 def _in_order(visible: dict[str, Account], wanted: tuple[str, ...]) -> list[Account]:

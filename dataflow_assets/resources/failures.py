@@ -6,7 +6,7 @@ retryable is tried again, throttled waits until told, too much data is split, fa
 
 from typing import Literal
 
-Scope = Literal["account", "vendor"]
+Scope = Literal["endpoint", "account", "vendor"]
 
 
 class VendorError(Exception):

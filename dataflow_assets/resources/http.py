@@ -51,7 +51,8 @@ class VendorApi:
     params: Mapping[str, str] = field(default_factory=dict, repr=False)
     classify: Callable[[Reply], VendorError | None] = field(repr=False)  # None: the answer is good
     usage: Callable[[Reply], Mapping[Scope, float]]  # fractions of the vendor's own budgets, 1.0 is used up
-    limits: Callable[[str | None], Mapping[Scope, Limit]]  # our budgets for a request about that account
+    # Our budgets for a request about an account (or none) to a path.
+    limits: Callable[[str | None, str], Mapping[Scope, Limit]]
 
 
 @dataclass
@@ -93,7 +94,7 @@ class ApiClient(AbstractAsyncContextManager["ApiClient"]):
         self._lane = lane
         self._patience = patience_seconds
         self.clock = clock
-        self._skew = timedelta(0)
+        self.skew = timedelta(0)  # the vendor's clock against ours
         self._http = httpx.AsyncClient(
             base_url=api.base_url, headers=dict(api.headers), timeout=TIMEOUT, transport=transport
         )
@@ -117,7 +118,7 @@ class ApiClient(AbstractAsyncContextManager["ApiClient"]):
 
     def vendor_now(self) -> datetime:
         """The time at the vendor, by the Date header of its latest answer. UTC."""
-        return self.clock.now() + self._skew
+        return self.clock.now() + self.skew
 
     async def send(self, request: "Request", caller: "Caller") -> Reply:
         """Send one request and return a good answer.
@@ -134,7 +135,7 @@ class ApiClient(AbstractAsyncContextManager["ApiClient"]):
             tally.retry_wait_seconds += seconds
 
         policy = vendor_request(self.clock, patience_seconds=self._patience, on_wait=waited)
-        limits = self.api.limits(account)
+        limits = self.api.limits(account, request.path)
         auth = self.api.auths[caller.credential]
         renewed = False
 
@@ -214,7 +215,7 @@ class ApiClient(AbstractAsyncContextManager["ApiClient"]):
     def _measure_skew(self, headers: httpx.Headers) -> None:
         # Which days are complete is the vendor's to say: a laptop with a wrong clock must not close a day early.
         if told := headers.get("date"):
-            self._skew = parsedate_to_datetime(told) - self.clock.now()
+            self.skew = parsedate_to_datetime(told) - self.clock.now()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -258,9 +259,9 @@ class Caller:
         """Send any request. Raises as `ApiClient.send` does."""
         return await self.client.send(request, self)
 
-    async def learn(self, reply: Reply) -> None:
+    async def learn(self, reply: Reply, path: str) -> None:
         """Treat an answer that came inside another one like one of its own. Raises what it says went wrong."""
-        await self.client.learn(reply, self.client.api.limits(reply.account))
+        await self.client.learn(reply, self.client.api.limits(reply.account, path))
 
     async def pause(self, seconds: float) -> None:
         """Wait, for example between two looks at an asynchronous job."""

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 
 import psycopg
 import pytest
-from hypothesis import settings
 from raw_support import World, meta_settings
 
 from dataflow_assets.connectors import all_connectors
@@ -17,10 +16,6 @@ from dataflow_assets.resources.platform import Platform
 from dataflow_assets.resources.warehouse import Warehouse
 from dataflow_assets.sandbox.testing import RunningSandbox, run_sandbox
 from dataflow_assets.sandbox.world import WorldConfig
-
-# Generated tests are the same in every run, and judge no machine's speed.
-settings.register_profile("dataflow", deadline=None, derandomize=True)
-settings.load_profile("dataflow")
 
 SMALL = WorldConfig(meta_accounts=3, campaigns_per_account=3, ad_sets_per_campaign=2, ads_per_ad_set=2)
 NOON = datetime(2026, 5, 20, 12, tzinfo=UTC)
