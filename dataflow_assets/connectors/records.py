@@ -29,7 +29,7 @@ class Column:
     `default` (JSON text) stands for a value the vendor leaves out, and makes the column not null. `ge` is the lowest
     value that can be true; a record below it goes to quarantine. Where the vendor writes a value in a way of its own,
     `parse` makes the stored one from it (null stays null) and raises ValueError for what it cannot be; `wire` is the
-    type `parse` gets.
+    type `parse` gets, `example` such a value.
     """
 
     name: str
@@ -41,6 +41,7 @@ class Column:
     path: str = ""
     wire: Any = None
     parse: Callable[[Any], Any] | None = field(default=None, repr=False)
+    example: Any = None  # a value as the vendor writes it, where that is not the plain form of the type
 
     @property
     def nullable(self) -> bool:

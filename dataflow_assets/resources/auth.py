@@ -16,6 +16,7 @@ import httpx
 from dataflow_assets.resources.failures import Fatal, Retryable
 from dataflow_assets.resources.redact import redact
 
+NEW_SECONDS = 60.0  # LinkedIn refuses tokens for some seconds after it gave them
 RENEW_BEFORE_SECONDS = 120.0  # a token must outlive the request it goes with
 _PASSING = {"internal_failure", "server_error", "temporarily_unavailable", "slow_down"}
 
@@ -56,6 +57,7 @@ def bearer(token: str) -> Fixed:
 @dataclass
 class _Token:
     value: str = field(repr=False)
+    fetched_at: float
     good_until: float
 
 
@@ -71,6 +73,7 @@ class RefreshToken:
     url: str
     form: Mapping[str, str] = field(repr=False)
     hint: str = ""
+    on_fetched: Callable[[Mapping[str, Any]], None] = lambda _answer: None  # hears the rest of what the endpoint says
     monotonic: Callable[[], float] = time.monotonic
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
 
@@ -88,8 +91,10 @@ class RefreshToken:
         return {"Authorization": f"Bearer {token.value}"}
 
     def refused(self) -> bool:
-        """Forget the token; the next request fetches another."""
-        _tokens.pop(self._key, None)
+        """Forget the token, unless it is new: then it may only not have reached every server yet."""
+        token = _tokens.get(self._key)
+        if token and self.monotonic() - token.fetched_at > NEW_SECONDS:
+            del _tokens[self._key]
         return True
 
     async def _fetch(self, http: httpx.AsyncClient) -> _Token:
@@ -105,7 +110,9 @@ class RefreshToken:
         token, lifetime = body.get("access_token"), body.get("expires_in", 3_600)
         if answer.status_code == HTTPStatus.OK and isinstance(token, str) and token:
             seconds = float(lifetime) if isinstance(lifetime, int | float | str) else 3_600.0
-            return _Token(token, self.monotonic() + max(0.0, seconds - RENEW_BEFORE_SECONDS))
+            self.on_fetched({name: value for name, value in body.items() if "token" not in name or "expires" in name})
+            now = self.monotonic()
+            return _Token(token, now, now + max(0.0, seconds - RENEW_BEFORE_SECONDS))
         code, said = str(body.get("error", "")), str(body.get("error_description", ""))
         about = redact(
             f"the token endpoint answered HTTP {answer.status_code} {code} {said}", tuple(self.form.values())

@@ -32,12 +32,13 @@ TIMEOUT = httpx.Timeout(120.0, connect=15.0)
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer of a vendor, whole. `account` is the account the request was about, if any."""
+    """An answer of a vendor, whole: the account and the path the request was about are told with it."""
 
     status: int
     headers: httpx.Headers
     body: bytes
     account: str | None
+    path: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,6 +179,7 @@ class ApiClient(AbstractAsyncContextManager["ApiClient"]):
                 params=params or None,
                 data=request.form,
                 json=request.json,
+                content=request.content,
                 headers=dict(headers),
             )
         except httpx.TransportError as error:
@@ -191,7 +193,7 @@ class ApiClient(AbstractAsyncContextManager["ApiClient"]):
             ) from None
         tally.bytes += len(answer.content)
         self._measure_skew(answer.headers)
-        return Reply(answer.status_code, answer.headers, _whole_characters(answer.content), account)
+        return Reply(answer.status_code, answer.headers, _whole_characters(answer.content), account, request.path)
 
     async def learn(self, reply: Reply, limits: Mapping[Scope, Limit]) -> None:
         """Take from an answer what it says of budgets and health, and raise what it says went wrong.
@@ -220,13 +222,14 @@ class ApiClient(AbstractAsyncContextManager["ApiClient"]):
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """One request. `cost` is what it takes from the budget: a batch costs one per item."""
+    """One request, with at most one kind of body. `cost` is what it takes from the budget: one per item of a batch."""
 
     method: str
     path: str
     params: Mapping[str, Any] = field(default_factory=dict)
     form: Mapping[str, Any] | None = None
     json: Any = None
+    content: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     cost: int = 1
 

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from dbt_command import Dbt
 
-from dataflow_assets.connectors.meta_ads import CONNECTOR
+from dataflow_assets.connectors import all_connectors
 from dataflow_assets.embedded import acquire, stop
 from dataflow_assets.raw.ddl import create_statements
 from dataflow_assets.resources.warehouse import Warehouse
@@ -21,7 +21,9 @@ def database_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A database with the schema of the project and empty raw tables."""
     state = tmp_path_factory.mktemp("servers")
     with acquire(state) as lease:
-        Warehouse(lease.endpoints.database_url).migrate(create_statements(CONNECTOR))
+        Warehouse(lease.endpoints.database_url).migrate(
+            statement for connector in all_connectors() for statement in create_statements(connector)
+        )
         yield lease.endpoints.database_url
     stop(state)
 
