@@ -98,7 +98,7 @@ class Settings(BaseSettings):
     @property
     def uses_sandbox(self) -> bool:
         """No vendor has credentials: the sandbox stands in for all of them, and every surface says so."""
-        return not any(vendor.is_configured for vendor in self.vendors.values())
+        return not any(vendor.is_on for vendor in self.vendors.values())
 
     @property
     def mode(self) -> str:

@@ -1,7 +1,7 @@
 """What can be configured of each vendor. Read by `settings.py`; every name starts with DATAFLOW_<VENDOR>__."""
 
 from collections.abc import Iterable
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 from pydantic_settings import NoDecode
@@ -19,6 +19,18 @@ class VendorSettings(BaseModel):
     """What every vendor has. A vendor is on when its credentials are set."""
 
     model_config = ConfigDict(frozen=True)
+
+    landing: Literal["api", "airbyte"] = Field(
+        "api",
+        description="Who lands the raw tables: this program from the vendor's API, or Airbyte into the warehouse.",
+    )
+    airbyte_schema: str = Field("public", description="Schema of the warehouse into which Airbyte lands this vendor.")
+    airbyte_prefix: str = Field("", description="Prefix Airbyte gives its tables.")
+
+    @property
+    def is_on(self) -> bool:
+        """Whether the vendor is read."""
+        return self.landing == "airbyte" or self.is_configured
 
     @property
     def is_configured(self) -> bool:
@@ -186,6 +198,7 @@ class HubSpotSettings(VendorSettings):
         "2026-09", pattern=r"^(v3|\d{4}-\d{2})$", description="Dated version, or v3 for the paths of before."
     )
     requests_per_ten_seconds: int = Field(90, gt=0, description="Our own ceiling of calls per portal and ten seconds.")
+    requests_per_day: int = Field(200_000, gt=1, description="Our own ceiling of calls per portal and 24 hours.")
     searches_per_second: int = Field(4, gt=0, description="Our own ceiling of searches per portal and second.")
     search_overlap_minutes: int = Field(10, ge=1, description="How far back a search reads again: its index is late.")
 

@@ -57,11 +57,11 @@ async def find_newer(platform: Platform, connector: Connector) -> Newer:
         probes = [
             Probe(account, stream, watermark.instant)
             for account in sync.accounts
-            for stream in connector.streams
+            for stream in sync.connector.streams
             if stream.kind is not Kind.REPORT
             and (watermark := known.get(StreamId(connector.name, account.id, stream.name)))
         ]
-        found = await connector.newer(caller, probes) if probes else []
+        found = await sync.connector.newer(caller, probes) if probes else []
         windows = [window for account in sync.accounts for window in _new_days(connector, account, known, now)]
     entities = {probe.stream.name: probe.stream for probe in found}
     days = DayWindow(min(w.start for w in windows), max(w.end for w in windows)) if windows else None

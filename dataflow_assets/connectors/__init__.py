@@ -19,7 +19,7 @@ def all_connectors() -> tuple[Connector, ...]:
 
 def active_connectors(settings: Settings) -> tuple[Connector, ...]:
     """The vendors that are read: those with credentials, or all of them on the sandbox when none has any."""
-    return tuple(c for c in all_connectors() if settings.uses_sandbox or c.is_on(settings))
+    return tuple(c for c in all_connectors() if settings.uses_sandbox or settings.vendors[c.name].is_on)
 
 
 def connector(name: str) -> Connector:

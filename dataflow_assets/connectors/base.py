@@ -43,7 +43,7 @@ class Stream:
     slice_days: int = 1  # report: days fetched and committed together
     cursor: str | None = None  # entity, event: the column that moves when a record changes
     overlap: timedelta = timedelta(0)  # entity, event: how far below the watermark the next read starts
-    sweep_every: timedelta | None = None  # entity: how often everything is listed, to see what vanished
+    sweep_every: timedelta | None = None  # entity: how often everything is listed, to see what vanished; 0: always
     # Changes come from a feed that reaches back this far. The watermark is then the moment of the last reading, for an
     # empty feed says as much as a full one; beyond the horizon everything is listed again.
     feed_reaches: timedelta | None = None
@@ -114,6 +114,22 @@ class Probe:
     watermark: datetime
 
 
+@dataclass(frozen=True, kw_only=True)
+class Landing:
+    """How Airbyte's source of a vendor lays out what our streams hold.
+
+    `tables` gives its stream for ours, `columns` its column (or path into a JSON column) for ours where no spelling of
+    ours is it. `account_column` tells rows of several accounts apart. `accounts_in` is our stream of accounts, whose
+    records `account` reads; None where one connection is one account.
+    """
+
+    tables: Mapping[str, str]
+    account: Callable[[Mapping[str, Any]], Account]
+    columns: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    account_column: str = ""
+    accounts_in: str | None = None
+
+
 Read = Callable[[Caller, Account, Stream, Window], AsyncIterator[Page]]
 
 
@@ -134,6 +150,7 @@ class Connector:
     initial_history_days: Callable[[Settings], int]
     lookback_days: Callable[[Settings], int]  # how long a report day keeps changing
     retention_days: int  # the vendor keeps no more history than this
+    landing: Landing | None = None  # None: it cannot be landed by Airbyte
     version: Callable[[Settings], str] = lambda _settings: ""
     # The day a version stops working, where the vendor says so; `dataflow doctor` warns of it ahead.
     version_ends: Mapping[str, date] = field(default_factory=dict)

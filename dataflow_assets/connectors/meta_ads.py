@@ -20,7 +20,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import httpx
 import msgspec
 
-from dataflow_assets.connectors.base import Account, Connector, Kind, Page, Probe, Since, Stream, Window
+from dataflow_assets.connectors.base import Account, Connector, Kind, Landing, Page, Probe, Since, Stream, Window
 from dataflow_assets.connectors.records import Column, count, day, instant, nested, number, text, whole
 from dataflow_assets.resources.auth import bearer
 from dataflow_assets.resources.budget import Limit
@@ -433,14 +433,17 @@ async def accounts(caller: Caller, settings: Settings) -> Sequence[Account]:
     found = []
     fields = {"fields": "account_id,name,currency,timezone_name"}
     async for page in _pages(caller, "me/adaccounts", fields, page_size=100):
-        for row in msgspec.json.decode(page.records):
-            name = row.get("timezone_name", "")
-            try:
-                zone, problem = ZoneInfo(name), ""
-            except (ValueError, ZoneInfoNotFoundError):
-                zone, problem = ZoneInfo("UTC"), f"its time zone {name!r} is unknown, so its days cannot be told."
-            found.append(Account(row["account_id"], row.get("name", ""), row.get("currency", ""), zone, problem))
+        found += [_account(row) for row in msgspec.json.decode(page.records)]
     return found
+
+
+def _account(row: Mapping[str, Any]) -> Account:
+    name = row.get("timezone_name", "")
+    try:
+        zone, problem = ZoneInfo(name), ""
+    except (ValueError, ZoneInfoNotFoundError):
+        zone, problem = ZoneInfo("UTC"), f"its time zone {name!r} is unknown, so its days cannot be told."
+    return Account(row["account_id"], row.get("name", ""), row.get("currency", ""), zone, problem)
 
 
 async def read(caller: Caller, account: Account, stream: Stream, window: Window) -> AsyncIterator[Page]:
@@ -633,6 +636,22 @@ CONNECTOR = Connector(
     account_ids=lambda settings: settings.meta_ads.account_ids,
     initial_history_days=lambda settings: settings.meta_ads.initial_history_days,
     lookback_days=lambda settings: settings.meta_ads.lookback_days,
+    landing=Landing(
+        tables={
+            "ad_accounts": "ad_account",
+            "campaigns": "campaigns",
+            "ad_sets": "ad_sets",
+            "ads": "ads",
+            "creatives": "ad_creatives",
+            # Custom insights in Airbyte, with the level of each and the attribution windows above.
+            "insights_campaign": "insights_campaign",
+            "insights_ad_set": "insights_ad_set",
+            "insights_ad": "ads_insights",
+        },
+        account=_account,
+        account_column="account_id",
+        accounts_in="ad_accounts",
+    ),
     # 37 months in the account's zone, less a day of slack: one day more is error 3018.
     retention_days=1_123,
 )

@@ -89,7 +89,10 @@ def _asset(connector: Connector, stream: Stream) -> dg.AssetsDefinition:
             only_accounts=tuple(config.accounts),
             on_note=context.log.warning,
         ) as sync:
-            return await sync.run(stream, window, full=config.full, again=config.lane is Lane.BACKFILL)
+            # By name: landed by Airbyte, the same stream is read in another way.
+            return await sync.run(
+                sync.connector.stream(stream.name), window, full=config.full, again=config.lane is Lane.BACKFILL
+            )
 
     return raw_asset
 

@@ -10,6 +10,7 @@ import redis.asyncio
 
 from dataflow_assets.connectors import all_connectors
 from dataflow_assets.connectors.base import Account, Connector
+from dataflow_assets.raw.airbyte import landed
 from dataflow_assets.raw.ddl import create_statements
 from dataflow_assets.raw.plan import ReportRules
 from dataflow_assets.raw.sync import Sync
@@ -81,6 +82,8 @@ async def open_sync(
     Raises: VendorError when the accounts cannot be listed.
     """
     settings = platform.settings
+    if settings.vendors[connector.name].landing == "airbyte":
+        connector = landed(connector, platform)
     mirror_client = platform.redis()
 
     def copy_watermark(stream: StreamId, watermark: Watermark) -> None:

@@ -184,7 +184,10 @@ class _AccountSync:
         if window and stream.by_day and not full and (again or window.end <= local_day(now, _UTC)):
             return Since(days=window)
         sweep_due = stream.sweep_every is not None and (
-            known is None or known.swept_at is None or now - known.swept_at >= stream.sweep_every
+            not stream.sweep_every
+            or known is None
+            or known.swept_at is None
+            or now - known.swept_at >= stream.sweep_every
         )
         if full or known is None or stream.cursor is None or sweep_due:
             return Since()
@@ -326,10 +329,11 @@ class _AccountSync:
         if window.days:
             return  # older days, read again: how far the changes are known is not their business
         swept_at = read_at if stage.is_whole_listing else None
-        # Without a cursor, and with a feed that may have nothing to tell, it is known as of the moment of reading.
-        if self.stream.cursor is None or self.stream.feed_reaches:
-            newest = read_at
-        self.report.after = await advance_entity(self.connection, self.id, newest=newest or EPOCH, swept_at=swept_at)
+        # A feed that has nothing to tell says as much as a full one. Otherwise what was seen decides, but never beyond
+        # the beginning of the reading: what was listed first may have changed before the last came.
+        by_reading = self.stream.cursor is None or self.stream.feed_reaches is not None
+        known_to = read_at if by_reading else min(newest or EPOCH, read_at)
+        self.report.after = await advance_entity(self.connection, self.id, newest=known_to, swept_at=swept_at)
 
     async def _note_failure(self, piece: "_Slice", tally: Tally, error: Exception) -> None:
         if self.connection.broken or self.connection.closed:

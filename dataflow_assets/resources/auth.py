@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import httpx
 
-from dataflow_assets.resources.failures import Fatal, Retryable
+from dataflow_assets.resources.failures import Fatal, Retryable, Scope
 from dataflow_assets.resources.redact import redact
 
 NEW_SECONDS = 60.0  # LinkedIn refuses tokens for some seconds after it gave them
@@ -73,6 +73,7 @@ class RefreshToken:
     url: str
     form: Mapping[str, str] = field(repr=False)
     hint: str = ""
+    scope: Scope = "vendor"  # whom it concerns that no token can be had: "account" where each account has its own
     on_fetched: Callable[[Mapping[str, Any]], None] = lambda _answer: None  # hears the rest of what the endpoint says
     monotonic: Callable[[], float] = time.monotonic
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
@@ -121,7 +122,7 @@ class RefreshToken:
             raise Retryable(f"{about}.", vendor=self.vendor)
         if answer.status_code == HTTPStatus.TOO_MANY_REQUESTS:
             raise Retryable(f"{about}.", vendor=self.vendor)
-        raise Fatal(f"{about}.", vendor=self.vendor, hint=self.hint, scope="vendor")
+        raise Fatal(f"{about}.", vendor=self.vendor, hint=self.hint, scope=self.scope)
 
 
 def _json(answer: httpx.Response) -> dict[str, Any]:

@@ -70,7 +70,9 @@ class Fatal(VendorError):
 
 
 class Unauthorized(Fatal):
-    """The credential itself was refused: every account it reads is affected. The client renews it once if it can."""
+    """The credential itself was refused, so every account it reads is affected. The client renews it once if it can."""
 
-    def __init__(self, message: str, *, vendor: str, account: str | None = None, hint: str = "") -> None:
-        super().__init__(message, vendor=vendor, account=account, hint=hint, scope="vendor")
+    def __init__(
+        self, message: str, *, vendor: str, account: str | None = None, hint: str = "", scope: Scope = "vendor"
+    ) -> None:
+        super().__init__(message, vendor=vendor, account=account, hint=hint, scope=scope)

@@ -215,7 +215,8 @@ def assert_same(found: Rows, expected: Rows, *, ignoring: tuple[str, ...] = ()) 
     assert not missing, f"{len(missing)} of {len(expected)} rows are missing, such as {missing[:3]}"
     assert not extra, f"{len(extra)} rows should not be there, such as {extra[:3]}"
     for key, row in expected.items():
-        assert relevant(found[key]) == relevant(row), key
+        differing = {n: (found[key][n], v) for n, v in relevant(row).items() if relevant(found[key])[n] != v}
+        assert not differing, f"{key}: found and expected differ: {differing}"
 
 
 def days_that_differ(before: Rows, after: Rows) -> set[date]:
