@@ -82,7 +82,8 @@ async def open_sync(
     Raises: VendorError when the accounts cannot be listed.
     """
     settings = platform.settings
-    if settings.vendors[connector.name].landing == "airbyte":
+    configured = settings.vendors.get(connector.name)
+    if configured and configured.landing == "airbyte":
         connector = landed(connector, platform)
     mirror_client = platform.redis()
 

@@ -149,9 +149,37 @@ class Stage:
             assignments=sql.SQL(", ").join(
                 sql.SQL("{} = {}").format(sql.Identifier(name), sql.Identifier("excluded", name)) for name in values
             ),
+            key_of_stored=_names(stream.key, "stored"),
+            days_of_changes=self._days_of_changes(),
             same_key=sql.SQL("({}) = ({})").format(_names(stream.key, "staged"), _names(stream.key, "stored")),
             excluded_is_not_older=_is_not_older(stream),
         )
+
+    def _days_of_changes(self) -> sql.Composable:
+        """Days of the records that were written or have vanished, before and after: a query of one column, `day`."""
+        stream, key = self.stream, _names(self.stream.key)
+        if not stream.event_days:
+            return sql.SQL("select null::date as day where false")
+        stored = sql.SQL("(select * from {} where _account_id = %(account)s)").format(table(self.connector, stream))
+        changes: list[tuple[sql.Composable, sql.Composable]] = [(sql.SQL("staged"), sql.SQL("written"))]
+        if stream.kind is Kind.ENTITY:
+            changes += [(stored, sql.SQL("written")), (stored, sql.SQL("vanished"))]
+        queries = [
+            sql.SQL("select {} as day from {} as version inner join {} using ({})").format(
+                _day_of(stream, column), rows, changed, key
+            )
+            for column in stream.event_days
+            for rows, changed in changes
+        ]
+        return sql.SQL(" union all ").join(queries)
+
+
+def _day_of(stream: Stream, name: str) -> sql.Composed:
+    (column,) = (column for column in stream.columns if column.name == name)
+    instant = sql.SQL(
+        "(version.{} at time zone 'UTC')::date" if column.type is ColumnType.TIMESTAMPTZ else "version.{}"
+    )
+    return instant.format(sql.Identifier(name))
 
 
 def _is_not_older(stream: Stream) -> sql.Composed:

@@ -6,7 +6,7 @@ with staged as (
 ),
 
 written as (
-    insert into {target} ({columns}, _account_id, _extra, _sync_id, _synced_at)
+    insert into {target} as stored ({columns}, _account_id, _extra, _sync_id, _synced_at)
     select
         {columns},
         %(account)s,
@@ -15,7 +15,21 @@ written as (
         %(synced_at)s
     from staged
     on conflict (_account_id, {key}) do nothing
-    returning 1
+    returning {key_of_stored}
+),
+
+touched as (
+    insert into dataflow.touched_days (layer, connector, account_id, stream, day, sync_id)
+    select distinct
+        'raw',
+        %(connector)s,
+        %(account)s,
+        %(stream)s,
+        changed.day,
+        %(sync_id)s::uuid
+    from ({days_of_changes}) as changed
+    where changed.day is not null
+    returning day
 )
 
 select
@@ -23,5 +37,5 @@ select
     0 as updated,
     0 as deleted,
     (select count(*) from staged) as distinct_rows,
-    null::date[] as touched_days,
+    (select array_agg(day order by day) from touched) as touched_days,
     (select max({version}) from {stage}) as newest

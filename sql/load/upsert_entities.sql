@@ -26,7 +26,7 @@ written as (
         ({stored_columns}, stored._extra, stored._deleted_at)
         is distinct from ({excluded_columns}, excluded._extra, null::timestamptz)
         and {excluded_is_not_older}
-    returning (stored.xmax = 0) as is_new
+    returning {key_of_stored}, (stored.xmax = 0) as is_new
 ),
 
 vanished as (
@@ -38,7 +38,23 @@ vanished as (
         and stored._deleted_at is null
         and stored._synced_at < %(synced_at)s
         and not exists (select from staged where {same_key})
-    returning 1
+    returning {key_of_stored}
+),
+
+-- Days that facts are counted on: those a changed record had (every part of this statement sees the table as it was
+-- before), and those it has now.
+touched as (
+    insert into dataflow.touched_days (layer, connector, account_id, stream, day, sync_id)
+    select distinct
+        'raw',
+        %(connector)s,
+        %(account)s,
+        %(stream)s,
+        changed.day,
+        %(sync_id)s::uuid
+    from ({days_of_changes}) as changed
+    where changed.day is not null
+    returning day
 )
 
 select
@@ -46,5 +62,5 @@ select
     (select count(*) from written where not is_new) as updated,
     (select count(*) from vanished) as deleted,
     (select count(*) from staged) as distinct_rows,
-    null::date[] as touched_days,
+    (select array_agg(day order by day) from touched) as touched_days,
     (select max({version}) from {stage}) as newest

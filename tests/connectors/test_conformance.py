@@ -69,6 +69,7 @@ def test_a_declaration_hangs_together(vendor: Connector, stream: Stream) -> None
         assert stream.cursor is None
     else:
         assert stream.report_day is None
+        assert all(columns[name].type in {ColumnType.TIMESTAMPTZ, ColumnType.DATE} for name in stream.event_days)
         assert stream.cursor is None or columns[stream.cursor].type is ColumnType.TIMESTAMPTZ
         assert stream.kind is Kind.EVENT or stream.cursor or stream.sweep_every, "It would never be read again."
 

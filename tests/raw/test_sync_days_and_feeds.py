@@ -24,14 +24,16 @@ DEALS = Stream(
     columns=(
         text("id", "Id of the deal.", required=True),
         instant("changed", "When it last changed."),
+        instant("closed", "When it was closed."),
         text("stage", "Where it stands."),
     ),
     key=("id",),
     cursor="changed",
     overlap=timedelta(minutes=10),
     by_day=True,
+    event_days=("closed",),
 )
-FED = replace(DEALS, name="fed", by_day=False, feed_reaches=timedelta(days=29))
+FED = replace(DEALS, name="fed", by_day=False, event_days=(), feed_reaches=timedelta(days=29))
 # Noon of the 20th, as in the sandbox of these tests.
 TODAY = date(2026, 5, 20)
 NOW = datetime(2026, 5, 20, 12, tzinfo=UTC)
@@ -49,8 +51,8 @@ class Vendor:
         yield Page(msgspec.Raw(json.dumps(self.rows).encode()))
 
 
-def deal(number: int, changed: str | None, stage: str = "open") -> Row:
-    return {"id": f"d{number}", "changed": changed, "stage": stage}
+def deal(number: int, changed: str | None, stage: str = "open", closed: str | None = None) -> Row:
+    return {"id": f"d{number}", "changed": changed, "stage": stage, "closed": closed}
 
 
 @pytest.fixture
@@ -157,3 +159,43 @@ def test_of_three_readings_in_a_race_the_latest_listing_wins(world: World, sourc
         "published",
         "superseded",
     }
+
+
+def touched(world: World) -> list[date]:
+    """Days that wait to be carried on; they are taken away."""
+    rows = world.query("delete from dataflow.touched_days where connector = 'crm' returning day")
+    return sorted(row["day"] for row in rows)
+
+
+def test_law_5_a_changed_deal_touches_the_days_it_had_and_has_and_no_other(
+    world: World, source: Connector, vendor: Vendor
+) -> None:
+    first, second, still_open = (
+        deal(1, "2026-05-01T10:00:00Z", "won", "2026-04-10T23:30:00Z"),
+        deal(2, "2026-05-01T10:00:00Z", "won", "2026-04-11T00:30:00+02:00"),
+        deal(3, "2026-05-01T10:00:00Z"),
+    )
+    vendor.rows = [first, second, still_open]
+    assert sync(world, source, DEALS).touched_days == {date(2026, 4, 10)}, "Both closed on the 10th in UTC."
+    assert touched(world) == [date(2026, 4, 10)]
+    # Today somebody corrects a deal that closed forty days ago, and another is not touched.
+    vendor.rows = [deal(1, "2026-05-20T10:00:00Z", "won", "2026-04-12T10:00:00Z"), second]
+    sync(world, source, DEALS)
+    assert touched(world) == [date(2026, 4, 10), date(2026, 4, 12)]
+    vendor.rows = [still_open]
+    sync(world, source, DEALS, full=True)
+    assert touched(world) == [date(2026, 4, 10), date(2026, 4, 12)], "Those of the two that vanished."
+    sync(world, source, DEALS, full=True)
+    assert touched(world) == []
+
+
+def test_law_5_a_new_event_touches_its_day_and_a_known_one_none(
+    world: World, source: Connector, vendor: Vendor
+) -> None:
+    events = replace(DEALS, kind=Kind.EVENT, by_day=False)
+    vendor.rows = [deal(1, "2026-05-01T10:00:00Z", closed="2026-05-01T10:00:00Z")]
+    sync(world, source, events)
+    vendor.rows += [deal(2, "2026-05-02T10:00:00Z", closed="2026-05-02T10:00:00Z")]
+    assert touched(world) == [date(2026, 5, 1)]
+    sync(world, source, events)
+    assert touched(world) == [date(2026, 5, 2)]
