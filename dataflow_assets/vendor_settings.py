@@ -153,7 +153,7 @@ class LinkedInAdsSettings(VendorSettings):
     base_url: str = Field("https://api.linkedin.com/rest", description="Root of the versioned API.")
     token_url: str = Field("https://www.linkedin.com/oauth/v2/accessToken", description="Token endpoint.")
     api_version: str = Field("202608", pattern=r"^\d{6}$")
-    requests_per_minute: int = Field(120, gt=0, description="Our own ceiling of calls per app and minute.")
+    requests_per_minute: int = Field(300, gt=0, description="Our own ceiling of calls per app and minute.")
     initial_history_days: int = Field(90, gt=0, le=3_600, description="Days fetched by the very first sync.")
     lookback_days: int = Field(30, ge=1, le=180, description="How long LinkedIn keeps changing the figures of a day.")
 

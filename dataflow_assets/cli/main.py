@@ -6,9 +6,11 @@ newer version, 130 interrupted.
 
 import sys
 from datetime import date
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 OK, FAILED, WRONG_USE, NO_SERVER, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -129,12 +131,47 @@ def env() -> None:
     raise typer.Exit(print_environment())
 
 
-@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True}, add_help_option=False)
-def sandbox(context: typer.Context) -> None:
-    """Serve the sandbox by hand; options as in `python -m dataflow_assets.sandbox --help`."""
-    import subprocess  # noqa: PLC0415
+class _ServesByDefault(TyperGroup):
+    """`dataflow sandbox --port 8900` serves, as `dataflow sandbox serve --port 8900` does."""
 
-    raise typer.Exit(subprocess.call([sys.executable, "-m", "dataflow_assets.sandbox", *context.args]))
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if not args or args[0] not in (*self.commands, *ctx.help_option_names):
+            args = ["serve", *args]
+        return super().parse_args(ctx, args)
+
+
+sandbox = typer.Typer(
+    cls=_ServesByDefault, help="The vendors' local twins: serve them, or tell what their world holds."
+)
+app.add_typer(sandbox, name="sandbox")
+
+
+@sandbox.command(
+    "serve", context_settings={"allow_extra_args": True, "ignore_unknown_options": True}, add_help_option=False
+)
+def sandbox_serve(context: typer.Context) -> None:
+    """Serve the sandbox by hand, also without this word; its options are listed by `dataflow sandbox serve --help`."""
+    from dataflow_assets.cli.sandbox import run_server  # noqa: PLC0415
+
+    raise typer.Exit(run_server(context.args))
+
+
+@sandbox.command("truth")
+def sandbox_truth(
+    stream: Annotated[str, typer.Argument(metavar="VENDOR/STREAM", help="For instance meta_ads/insights_ad.")],
+    account: Annotated[str | None, typer.Option(help="Only this account.")] = None,
+    start: Annotated[str | None, typer.Option("--from", help="First report day, YYYY-MM-DD.")] = None,
+    end: Annotated[str | None, typer.Option("--to", help="Last report day, YYYY-MM-DD.")] = None,
+    url: Annotated[str | None, typer.Option(help="Of a running sandbox; the private one if left out.")] = None,
+    state: Annotated[Path | None, typer.Option(help="A state file in its place: nothing has to run.")] = None,
+) -> None:
+    """Print the rows of a stream as its vendor should give them now, one JSON object a line. Starts nothing."""
+    from dataflow_assets.cli.sandbox import run_truth  # noqa: PLC0415
+
+    if url is not None and state is not None:
+        raise typer.BadParameter("The truth comes from --url or from --state, not from both.")
+    first, last = _day(start, "--from") if start else None, _day(end, "--to") if end else None
+    raise typer.Exit(run_truth(stream, account=account, first=first, last=last, url=url, state=state))
 
 
 def _day(text: str, option: str) -> date:

@@ -47,8 +47,8 @@ class Stream:
     # Changes come from a feed that reaches back this far. The watermark is then the moment of the last reading, for an
     # empty feed says as much as a full one; beyond the horizon everything is listed again.
     feed_reaches: timedelta | None = None
-    # Entity, event: columns with the days that facts are counted on. When a record changes, the days it had and those it
-    # has are carried downstream, and nothing else.
+    # Entity, event: columns with the days that facts are counted on. When a record changes, the days it had and those
+    # it has are carried downstream, and nothing else.
     event_days: tuple[str, ...] = ()
     # Entity, event: the vendor can be asked for the records of given days (UTC), so the asset is partitioned by day.
     by_day: bool = False

@@ -16,7 +16,6 @@ import httpx
 from dataflow_assets.resources.failures import Fatal, Retryable, Scope
 from dataflow_assets.resources.redact import redact
 
-NEW_SECONDS = 60.0  # LinkedIn refuses tokens for some seconds after it gave them
 RENEW_BEFORE_SECONDS = 120.0  # a token must outlive the request it goes with
 _PASSING = {"internal_failure", "server_error", "temporarily_unavailable", "slow_down"}
 
@@ -57,7 +56,6 @@ def bearer(token: str) -> Fixed:
 @dataclass
 class _Token:
     value: str = field(repr=False)
-    fetched_at: float
     good_until: float
 
 
@@ -92,10 +90,8 @@ class RefreshToken:
         return {"Authorization": f"Bearer {token.value}"}
 
     def refused(self) -> bool:
-        """Forget the token, unless it is new: then it may only not have reached every server yet."""
-        token = _tokens.get(self._key)
-        if token and self.monotonic() - token.fetched_at > NEW_SECONDS:
-            del _tokens[self._key]
+        """Forget the token; the next request fetches another."""
+        _tokens.pop(self._key, None)
         return True
 
     async def _fetch(self, http: httpx.AsyncClient) -> _Token:
@@ -112,8 +108,7 @@ class RefreshToken:
         if answer.status_code == HTTPStatus.OK and isinstance(token, str) and token:
             seconds = float(lifetime) if isinstance(lifetime, int | float | str) else 3_600.0
             self.on_fetched({name: value for name, value in body.items() if "token" not in name or "expires" in name})
-            now = self.monotonic()
-            return _Token(token, now, now + max(0.0, seconds - RENEW_BEFORE_SECONDS))
+            return _Token(token, self.monotonic() + max(0.0, seconds - RENEW_BEFORE_SECONDS))
         code, said = str(body.get("error", "")), str(body.get("error_description", ""))
         about = redact(
             f"the token endpoint answered HTTP {answer.status_code} {code} {said}", tuple(self.form.values())

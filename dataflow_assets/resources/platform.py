@@ -11,7 +11,7 @@ from dataflow_assets.resources.warehouse import Warehouse
 from dataflow_assets.settings import Settings, get_settings
 
 if TYPE_CHECKING:
-    from dataflow_assets.embedded import Lease
+    from dataflow_assets.embedded import Endpoints, Lease
 
 
 @dataclass(frozen=True)
@@ -74,12 +74,26 @@ def known_database_url() -> str | None:
     settings = get_settings()
     if settings.database_url is not None:
         return settings.database_url.get_secret_value()
+    endpoints = _running(settings)
+    return endpoints.database_url if endpoints else None
+
+
+def known_sandbox_url() -> str | None:
+    """Where the sandbox is, if one is configured or runs as a private server. Starts nothing."""
+    settings = get_settings()
+    if settings.sandbox.url is not None:
+        return settings.sandbox.url
+    endpoints = _running(settings)
+    return endpoints.sandbox_url if endpoints else None
+
+
+def _running(settings: Settings) -> "Endpoints | None":
+    """The private servers that are up. Starts nothing, and makes no folder for them."""
     if not settings.state_dir.exists():
         return None
-    from dataflow_assets.embedded import status  # noqa: PLC0415  as above
+    from dataflow_assets.embedded import status  # noqa: PLC0415  a leaf, loaded only when nothing is configured
 
-    endpoints = status(settings.state_dir)
-    return endpoints.database_url if endpoints else None
+    return status(settings.state_dir)
 
 
 def _sandbox_command(settings: Settings) -> list[str]:

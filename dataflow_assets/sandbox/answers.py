@@ -2,9 +2,11 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from starlette.types import Receive, Scope, Send
+
+from dataflow_assets.sandbox.faults import FaultRule
 
 JSON = "application/json; charset=UTF-8"
 HTML = "text/html; charset=utf-8"
@@ -40,3 +42,17 @@ BAD_GATEWAY = Answer(
     b"<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>",
     media_type=HTML,
 )
+
+_SLOW_SECONDS = 1.0
+
+
+def wounded(answer: Answer, fired: Mapping[str, FaultRule]) -> Answer:
+    """The answer after those of TRANSPORT_FAULTS that struck it; `fired` holds the rules by fault."""
+    if "html_502" in fired:
+        answer = replace(BAD_GATEWAY, status=fired["html_502"].status or BAD_GATEWAY.status)
+    if "malformed_page" in fired:
+        answer = replace(answer, body=answer.body[: len(answer.body) * 3 // 5])
+    if "slow" in fired:
+        seconds = fired["slow"].seconds
+        answer = replace(answer, delay=answer.delay + (_SLOW_SECONDS if seconds is None else seconds))
+    return replace(answer, cut=True) if "cut_connection" in fired else answer

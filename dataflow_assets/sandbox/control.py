@@ -1,7 +1,7 @@
 """The control plane under `/_sandbox`: time, faults, limits, request counts and the truth, as JSON."""
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from datetime import date, datetime
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import date
 from typing import Any
 
 import msgspec
@@ -11,18 +11,24 @@ from starlette.routing import BaseRoute, Route
 
 from dataflow_assets.sandbox.core import Core, TruthQuery, Vendor
 from dataflow_assets.sandbox.faults import FaultRule
-
-_LINES_PER_CHUNK = 500
+from dataflow_assets.sandbox.scenario import Scenario, load, names
+from dataflow_assets.sandbox.steering import (
+    ClockChange,
+    add_faults,
+    find_vendor,
+    move_clock,
+    ndjson,
+    stage,
+    truth,
+)
 
 Handler = Callable[[Request], Awaitable[Response]]
 
 
-class ClockChange(msgspec.Struct, forbid_unknown_fields=True):
-    """What `POST clock` takes: any of these, applied in this order."""
+class ScenarioChoice(msgspec.Struct, forbid_unknown_fields=True):
+    """What `POST scenario` takes."""
 
-    now: datetime | None = None
-    advance_seconds: float | None = None
-    speed: float | None = None
+    name: str
 
 
 class Control:
@@ -47,6 +53,8 @@ class Control:
             ("GET", "/limits", self._limits),
             ("POST", "/limits", self._set_limits),
             ("DELETE", "/limits", self._reset_limits),
+            ("GET", "/scenarios", self._scenarios),
+            ("POST", "/scenario", self._set_scenario),
             ("GET", "/truth/{vendor}/{stream}", self._truth),
         ]
         return [Route(path, _guarded(handler), methods=[method]) for method, path, handler in table]
@@ -88,15 +96,23 @@ class Control:
     async def _set_limits(self, request: Request) -> Response:
         changes = msgspec.json.decode(await request.body(), type=dict[str, dict[str, Any]])
         for name, change in changes.items():
-            if name not in self._vendors:
-                raise ValueError(f"There is no vendor {name!r}; known: {', '.join(sorted(self._vendors))}.")
-            self._vendors[name].configure(change)
+            find_vendor(self._vendors, name).configure(change)
         return await self._limits(request)
 
     async def _reset_limits(self, request: Request) -> Response:
         for vendor in self._vendors.values():
             vendor.reset_limits()
         return await self._limits(request)
+
+    async def _scenarios(self, _: Request) -> Response:
+        return _json([self._told(load(name)) for name in names()])
+
+    async def _set_scenario(self, request: Request) -> Response:
+        scenario = load(msgspec.json.decode(await request.body(), type=ScenarioChoice).name)
+        stage(self._core, self._vendors, scenario)
+        self._core.clock.set(scenario.now(self._core.world.config))
+        self._changed()
+        return _json({**self._told(scenario), **self._time()})
 
     async def _truth(self, request: Request) -> Response:
         name, stream = request.path_params["vendor"], request.path_params["stream"]
@@ -109,45 +125,16 @@ class Control:
             deleted=asked.get("deleted") != "exclude",
         )
         rows = truth(self._vendors, name, stream, query)
-        return StreamingResponse(_lines(rows), media_type="application/x-ndjson")
+        return StreamingResponse(ndjson(rows), media_type="application/x-ndjson")
+
+    def _told(self, scenario: Scenario) -> dict[str, object]:
+        """A scenario for people; `missing` is what keeps this world from showing it."""
+        config = self._core.world.config
+        told = {"name": scenario.name, "title": scenario.title, "description": scenario.description}
+        return {**told, "at": scenario.now(config), "missing": scenario.misfits(config)}
 
     def _time(self) -> dict[str, object]:
         return {"now": self._core.clock.now(), "speed": self._core.clock.speed}
-
-
-def move_clock(core: Core, change: ClockChange) -> None:
-    """Set, advance, then change the speed. Raises ValueError for an instant without a time zone."""
-    if change.now is not None:
-        core.clock.set(change.now)
-    if change.advance_seconds is not None:
-        core.clock.advance(change.advance_seconds)
-    if change.speed is not None:
-        core.clock.run(change.speed)
-
-
-def add_faults(core: Core, vendors: Mapping[str, Vendor], rules: list[FaultRule]) -> None:
-    """Put rules in force. Raises ValueError, and adds none, when one could never fire for what it names."""
-    for rule in rules:
-        meant = [vendor for vendor in vendors.values() if rule.match.vendor in (None, vendor.name)]
-        if not meant:
-            raise ValueError(f"There is no vendor {rule.match.vendor!r}; known: {', '.join(sorted(vendors))}.")
-        faults = {name for vendor in meant for name in vendor.faults}
-        if rule.fault not in faults:
-            raise ValueError(f"There is no fault {rule.fault!r}; known: {', '.join(sorted(faults))}.")
-        endpoints = {name for vendor in meant for name in vendor.endpoints}
-        if rule.match.endpoint is not None and rule.match.endpoint not in endpoints:
-            raise ValueError(f"There is no endpoint {rule.match.endpoint!r}; known: {', '.join(sorted(endpoints))}.")
-    core.faults.add(*rules)
-
-
-def truth(vendors: Mapping[str, Vendor], vendor: str, stream: str, query: TruthQuery) -> Iterator[Mapping[str, Any]]:
-    """The rows of a stream. Raises ValueError for an unknown vendor, stream or account."""
-    if vendor not in vendors:
-        raise ValueError(f"There is no vendor {vendor!r}; known: {', '.join(sorted(vendors))}.")
-    try:
-        return vendors[vendor].truth(stream, query)
-    except KeyError as error:
-        raise ValueError(f"{vendor} has no stream or account {error} in this world.") from None
 
 
 def _guarded(handler: Handler) -> Handler:
@@ -168,14 +155,3 @@ def _day(text: str | None) -> date | None:
 
 def _json(body: object, status: int = 200) -> Response:
     return Response(msgspec.json.encode(body), status_code=status, media_type="application/json")
-
-
-def _lines(rows: Iterator[Mapping[str, Any]]) -> Iterator[bytes]:
-    chunk: list[bytes] = []
-    for row in rows:
-        chunk.append(msgspec.json.encode(row))
-        if len(chunk) == _LINES_PER_CHUNK:
-            yield b"\n".join(chunk) + b"\n"
-            chunk.clear()
-    if chunk:
-        yield b"\n".join(chunk) + b"\n"

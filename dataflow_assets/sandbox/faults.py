@@ -5,8 +5,9 @@ there; a rule neither counts nor fires where its fault makes no sense.
 """
 
 import threading
-from collections.abc import Container
+from collections.abc import Callable, Container
 from dataclasses import dataclass
+from datetime import datetime
 
 import msgspec
 
@@ -37,6 +38,9 @@ class FaultRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     With a `probability` each of these requests is hit by a chance that only depends on the seed and on how many came
     before. `status`, `code` and `seconds` override what the fault would otherwise answer, where that makes sense.
+
+    With `since` and `until` (instants of world time with a time zone, the latter not included) only requests within
+    that time match. Raises ValueError for a time without a zone or one that ends before it begins.
     """
 
     fault: str
@@ -47,6 +51,19 @@ class FaultRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     status: int | None = None
     code: int | None = None
     seconds: float | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def __post_init__(self) -> None:
+        for name, instant in (("since", self.since), ("until", self.until)):
+            if instant is not None and instant.tzinfo is None:
+                raise ValueError(f"`{name}` of a fault needs a time zone: {instant.isoformat()} has none.")
+        if self.since is not None and self.until is not None and self.until <= self.since:
+            raise ValueError(f"A fault cannot strike until {self.until} when it begins at {self.since}.")
+
+    def in_force(self, now: datetime) -> bool:
+        """Whether its time has come and is not over."""
+        return (self.since is None or self.since <= now) and (self.until is None or now < self.until)
 
 
 @dataclass
@@ -68,10 +85,11 @@ class _Entry:
 
 
 class FaultBook:
-    """The rules in force, oldest first. Safe to use from several threads."""
+    """The rules there are, oldest first. `now` tells world time. Safe to use from several threads."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, now: Callable[[], datetime]) -> None:
         self._seed = seed
+        self._now = now
         self._lock = threading.Lock()
         self._entries: list[_Entry] = []
 
@@ -96,9 +114,13 @@ class FaultBook:
 
     def fire(self, vendor: str, account: str | None, endpoint: str, possible: Container[str]) -> list[FaultRule]:
         """The rules that hit this request, among the faults `possible` there; a request counts at every match."""
+        now = self._now()
         with self._lock:
             return [
                 entry.rule
                 for entry in self._entries
-                if entry.rule.fault in possible and entry.rule.match.covers(vendor, account, endpoint) and entry.due()
+                if entry.rule.fault in possible
+                and entry.rule.match.covers(vendor, account, endpoint)
+                and entry.rule.in_force(now)
+                and entry.due()
             ]

@@ -15,20 +15,24 @@ from dataflow_assets.sandbox.control import Control
 from dataflow_assets.sandbox.core import Core, Vendor
 from dataflow_assets.sandbox.counters import Counters
 from dataflow_assets.sandbox.faults import FaultBook
+from dataflow_assets.sandbox.google_ads.vendor import google_ads
+from dataflow_assets.sandbox.hubspot.vendor import hubspot
+from dataflow_assets.sandbox.linkedin_ads.vendor import linkedin_ads
 from dataflow_assets.sandbox.meta_ads.vendor import meta_ads
+from dataflow_assets.sandbox.stripe.vendor import stripe
 from dataflow_assets.sandbox.world import Clock, World, WorldConfig
 
 _log = logging.getLogger(__name__)
 
 CONTROL_PREFIX = "/_sandbox"
-_VENDORS: tuple[Callable[[Core], Vendor], ...] = (meta_ads,)
+_VENDORS: tuple[Callable[[Core], Vendor], ...] = (meta_ads, google_ads, linkedin_ads, hubspot, stripe)
 
 
 class Sandbox:
     """One world and everything that speaks for it. `changed` is called after the control plane moved the clock."""
 
     def __init__(self, config: WorldConfig, clock: Clock, changed: Callable[[], None] = lambda: None) -> None:
-        self.core = Core(World(config), clock, FaultBook(config.seed), Counters())
+        self.core = Core(World(config), clock, FaultBook(config.seed, clock.now), Counters())
         self.vendors = {vendor.name: vendor for vendor in (build(self.core) for build in _VENDORS)}
         control = Control(self.core, self.vendors, changed)
         routes = [Mount(CONTROL_PREFIX, routes=control.routes())]

@@ -9,12 +9,17 @@ from typing import Any
 
 import uvicorn
 
-from dataflow_assets.sandbox.control import add_faults, truth
 from dataflow_assets.sandbox.core import TruthQuery
 from dataflow_assets.sandbox.faults import FaultRule, Match
+from dataflow_assets.sandbox.google_ads.vendor import PREFIX as GOOGLE_PREFIX
+from dataflow_assets.sandbox.hubspot.vendor import PREFIX as HUBSPOT_PREFIX
+from dataflow_assets.sandbox.linkedin_ads.vendor import PREFIX as LINKEDIN_PREFIX
 from dataflow_assets.sandbox.meta_ads.auth import APP_SECRET, TOKEN
 from dataflow_assets.sandbox.meta_ads.vendor import PREFIX as META_PREFIX
+from dataflow_assets.sandbox.scenario import load
 from dataflow_assets.sandbox.server import CONTROL_PREFIX, Sandbox, listen, server_config
+from dataflow_assets.sandbox.steering import add_faults, stage, truth
+from dataflow_assets.sandbox.stripe.vendor import PREFIX as STRIPE_PREFIX
 from dataflow_assets.sandbox.world import Clock, WorldConfig
 
 __all__ = ["APP_SECRET", "TOKEN", "Match", "RunningSandbox", "run_sandbox"]
@@ -30,6 +35,10 @@ class RunningSandbox:
         self.port = port
         self.url = f"http://127.0.0.1:{port}"
         self.meta_url = f"{self.url}{META_PREFIX}"
+        self.google_url = f"{self.url}{GOOGLE_PREFIX}"
+        self.linkedin_url = f"{self.url}{LINKEDIN_PREFIX}"
+        self.hubspot_url = f"{self.url}{HUBSPOT_PREFIX}"
+        self.stripe_url = f"{self.url}{STRIPE_PREFIX}"
         self.control_url = f"{self.url}{CONTROL_PREFIX}"
 
     @property
@@ -101,18 +110,28 @@ class RunningSandbox:
 
 @contextmanager
 def run_sandbox(
-    config: WorldConfig | None = None, *, now: datetime | None = None, speed: float = 0.0
+    config: WorldConfig | None = None,
+    *,
+    now: datetime | None = None,
+    speed: float = 0.0,
+    scenario: str | None = None,
 ) -> Iterator[RunningSandbox]:
     """Serve a world until the block ends.
 
-    Without `now` the time is noon UTC of the last day of the world's planned history; it stands still unless `speed`
+    A `scenario` brings its world, time, faults and limits; a `config` or `now` besides is taken instead of its own.
+    Without either the time is noon UTC of the last day of the world's planned history. It stands still unless `speed`
     says otherwise.
+
+    Raises ValueError for a scenario that there is not, or that needs another world than `config`.
     """
-    config = config or WorldConfig()
+    told = load(scenario) if scenario else None
+    config = config or (told.config() if told else WorldConfig())
     if now is None:
         noon = datetime(config.start.year, config.start.month, config.start.day, 12, tzinfo=UTC)
-        now = noon + timedelta(days=config.days)
+        now = told.now(config) if told else noon + timedelta(days=config.days)
     sandbox = Sandbox(config, Clock(now, speed=speed))
+    if told:
+        stage(sandbox.core, sandbox.vendors, told)
     listener = listen("127.0.0.1", 0)
     server = uvicorn.Server(server_config(sandbox.app))
     thread = threading.Thread(target=server.run, args=([listener],), name="sandbox", daemon=True)

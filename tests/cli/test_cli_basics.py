@@ -17,6 +17,7 @@ NOWHERE = "127.0.0.1:9"
 PASSWORD = "pw-5f1c9e"
 TOKEN = "EAAB-token-77aa"
 COMMANDS = ["demo", "dev", "sync", "backfill", "status", "doctor", "env", "quarantine", "quarantine list"]
+COMMANDS += ["sandbox", "sandbox truth"]
 HELP = """
 import sys
 from dataflow_assets.cli.main import main

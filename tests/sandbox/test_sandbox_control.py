@@ -34,7 +34,8 @@ def plane(sandbox: RunningSandbox) -> Plane:
 def test_health_tells_vendors_world_and_time(plane: Plane) -> None:
     health = plane("GET", "health")
     assert health["status"] == "ok"
-    assert health["vendors"] == ["meta_ads"]
+    assert health["vendors"] == sorted(plane("GET", "limits"))
+    assert "meta_ads" in health["vendors"]
     assert health["world"]["seed"] == 7
     assert health["now"] == "2026-05-01T12:00:00Z"
 
@@ -101,9 +102,30 @@ def test_faults_are_added_listed_and_cleared(plane: Plane, graph: Any, account: 
     assert plane("GET", "faults") == []
 
 
+def test_a_fault_strikes_only_in_its_time(sandbox: RunningSandbox, plane: Plane, graph: Any, account: str) -> None:
+    # The world stands at 2026-05-01T12:00:00Z. One request at each of these times; `times` counts only those hit.
+    rule = {"fault": "transient_2", "since": "2026-05-01T13:00:00Z", "until": "2026-05-01T16:00:00+02:00", "times": 2}
+    (listed,) = plane("POST", "faults", [rule])
+    assert (listed["since"], listed["until"]) == ("2026-05-01T13:00:00Z", "2026-05-01T16:00:00+02:00")
+    seen = []
+    for clock in ("12:59:59", "13:00:00", "13:59:59", "14:00:00", "13:30:00"):
+        plane("POST", "clock", {"now": f"2026-05-01T{clock}Z"})
+        seen.append(graph.get(f"{account}/ads").status_code)
+    assert seen == [200, 500, 500, 200, 200]
+    assert sandbox.faults()[0]["seen"] == 3, "a request outside of its time is not one that matches"
+
+
 @pytest.mark.parametrize(
     "rules",
-    [[{"fault": "slow"}, {"fault": "meteor"}], [{"fault": "slow", "often": True}], {"fault": "slow"}, [{}]],
+    [
+        [{"fault": "slow"}, {"fault": "meteor"}],
+        [{"fault": "slow", "often": True}],
+        {"fault": "slow"},
+        [{}],
+        [{"fault": "slow", "since": "2026-05-01T13:00:00"}],
+        [{"fault": "slow", "until": "noon"}],
+        [{"fault": "slow", "since": "2026-05-01T13:00:00Z", "until": "2026-05-01T13:00:00Z"}],
+    ],
 )
 def test_a_wrong_list_of_rules_adds_none(plane: Plane, rules: object) -> None:
     assert plane.raw("POST", "faults", rules).status_code == 400

@@ -1,12 +1,11 @@
 """Meta's API from call to answer: check it, charge it, let faults strike, serve it; alone or as an item of a batch."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import msgspec
 
-from dataflow_assets.sandbox.answers import BAD_GATEWAY, Answer
+from dataflow_assets.sandbox.answers import Answer, wounded
 from dataflow_assets.sandbox.core import Core
 from dataflow_assets.sandbox.faults import TRANSPORT_FAULTS, FaultRule
 from dataflow_assets.sandbox.meta_ads.auth import check_token
@@ -30,7 +29,6 @@ _ONLY_AT: Mapping[str, frozenset[str]] = {
 }
 _WITH_ROWS = frozenset({"insights", "async_page"})
 _BATCH_SIZE = 50
-_SLOW_SECONDS = 1.0
 
 Fired = dict[str, FaultRule]
 
@@ -61,11 +59,11 @@ class MetaApi:
             self.accounting.charge(account, insights=target.endpoint in ABOUT_INSIGHTS)
             body = target.serve(fired)
         except GraphError as error:
-            return _wounded(self._error(error, account), fired), account
+            return wounded(self._error(error, account), fired), account
         if account and target.endpoint in _WITH_ROWS:
             self.accounting.served(account, len(body["data"]))
         answer = Answer(200, msgspec.json.encode(body), headers=self._usage(account))
-        return _wounded(answer, fired), account
+        return wounded(answer, fired), account
 
     def _batch(self, call: Call) -> Answer:
         """Up to 50 calls in one request; each is counted, charged and struck by faults like a call of its own."""
@@ -76,7 +74,7 @@ class MetaApi:
             _refuse(fired, None)
             items = _read_items(call)
         except GraphError as error:
-            return _wounded(self._error(error, None), fired)
+            return wounded(self._error(error, None), fired)
         with_headers = call.params.get("include_headers") != "false"
         answers: list[dict[str, Any] | None] = []
         accounts: set[str] = set()
@@ -89,7 +87,7 @@ class MetaApi:
             unfinished = inner.cut or (NULL_ITEMS in fired and number % 2 == 1)
             answers.append(None if unfinished else _item_answer(inner, with_headers=with_headers))
         headers = self.accounting.headers(*sorted(accounts))
-        return _wounded(Answer(200, msgspec.json.encode(answers), headers=headers, delay=delay), fired)
+        return wounded(Answer(200, msgspec.json.encode(answers), headers=headers, delay=delay), fired)
 
     def _check(self, call: Call) -> None:
         number = call.version_number
@@ -118,18 +116,6 @@ def _refuse(fired: Fired, account: str | None) -> None:
     for name, rule in fired.items():
         if name in REFUSALS:
             raise REFUSALS[name](rule, account)
-
-
-def _wounded(answer: Answer, fired: Fired) -> Answer:
-    """The answer after the faults of transport."""
-    if "html_502" in fired:
-        answer = replace(BAD_GATEWAY, status=fired["html_502"].status or BAD_GATEWAY.status)
-    if "malformed_page" in fired:
-        answer = replace(answer, body=answer.body[: len(answer.body) * 3 // 5])
-    if "slow" in fired:
-        seconds = fired["slow"].seconds
-        answer = replace(answer, delay=answer.delay + (_SLOW_SECONDS if seconds is None else seconds))
-    return replace(answer, cut=True) if "cut_connection" in fired else answer
 
 
 def _read_items(call: Call) -> list[Call]:

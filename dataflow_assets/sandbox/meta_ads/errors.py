@@ -107,6 +107,17 @@ def expired_token(status: int = 401) -> GraphError:
     )
 
 
+def revoked_token(status: int = 401) -> GraphError:
+    """Code 190, subcode 460: the token was taken back before its time, as a change of password does."""
+    return GraphError(
+        190,
+        "Error validating access token: The session has been invalidated.",
+        subcode=460,
+        status=status,
+        transient=False,
+    )
+
+
 def deprecated_version(version: str) -> GraphError:
     """Code 2635: the Marketing API of this version has been switched off."""
     return GraphError(

@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable, Mapping
 
 from dataflow_assets.sandbox.faults import FaultRule
-from dataflow_assets.sandbox.meta_ads.errors import GraphError, expired_token, reduce_data
+from dataflow_assets.sandbox.meta_ads.errors import GraphError, expired_token, reduce_data, revoked_token
 
 _TIER = "standard_access"
 _BLOCK_SECONDS = 300.0
@@ -84,5 +84,6 @@ REFUSALS: Mapping[str, Refusal] = {
     "reduce_500": lambda rule, _: reduce_data(rule.status or 500),
     "transient_2": _transient,
     "expired_token": lambda rule, _: expired_token(rule.status or 401),
+    "revoked_token": lambda rule, _: revoked_token(rule.status or 401),
     "revoked_account": _revoked,
 }

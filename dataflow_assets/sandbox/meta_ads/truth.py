@@ -81,7 +81,7 @@ def _daily(world: World, account: Account, nodes: _Nodes, instant: int, query: T
     for node in nodes(world, account):
         if isinstance(node, Ad) and not query.deleted and _is_deleted(node, instant):
             continue
-        names = who(account, node, instant)
+        names: dict[str, str] | None = None  # on most days most things deliver nothing
         ads = list(world.ads_under(node))
         for day in range(first, last + 1):
             counts = _sum(ads, day, moment)
@@ -93,6 +93,7 @@ def _daily(world: World, account: Account, nodes: _Nodes, instant: int, query: T
                 if (value := metric(counts, account.market.digits, query.windows)) is not None
             }
             text = date.fromordinal(day).isoformat()
+            names = names or who(account, node, instant)
             yield names | figures | {"date_start": text, "date_stop": text}
 
 

@@ -8,6 +8,8 @@ _MOST = {
     "meta_accounts": 9_999,
     "google_accounts": 9_999,
     "linkedin_accounts": 9_999,
+    "stripe_accounts": 99,
+    "hubspot_portals": 9,
     "customers_per_day": 500,
     "campaigns_per_account": 99_999,
     "ad_sets_per_campaign": 99,
@@ -29,6 +31,8 @@ class WorldConfig:
     meta_accounts: int = 4
     google_accounts: int = 3
     linkedin_accounts: int = 2
+    stripe_accounts: int = 1
+    hubspot_portals: int = 1
     customers_per_day: int = 6
     campaigns_per_account: int = 6
     ad_sets_per_campaign: int = 2

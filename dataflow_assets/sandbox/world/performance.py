@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import lru_cache
+from itertools import islice
 from typing import NamedTuple
 
 from dataflow_assets.sandbox.world.accounts import Account
@@ -27,6 +28,7 @@ _KNOWN = tuple(max(known for from_age, known in _KNOWN_FROM_AGE if from_age <= a
 _WEEKDAY = (102, 100, 99, 101, 108, 94, 88)  # Monday first, in hundredths of an average day
 
 _NO_RESULTS: Results = (0, 0, 0, 0)
+_HELD = 1_000  # an account of 20,000 ads has ten million ad-days in 500 days
 
 # Draws are in [0, 2**32).
 _NO_DELIVERY_BELOW = int(0.05 * 2**32)
@@ -108,11 +110,12 @@ class Moment:
 
 
 def total(parts: Iterable[Counts]) -> Counts | None:
-    """The sum of several ad-days; None when there are none."""
-    cells = list(parts)
-    if len(cells) <= 1:
-        return cells[0] if cells else None
-    return Counts(*map(sum, zip(*cells, strict=True)))
+    """The sum of several ad-days; None when there are none. Of a great many only some are held at a time."""
+    rest = iter(parts)
+    result = next(rest, None)
+    while result is not None and (cells := list(islice(rest, _HELD))):
+        result = Counts(*map(sum, zip(result, *cells, strict=True)))
+    return result
 
 
 def ad_day(ad: Ad, day: int, moment: Moment) -> Counts | None:

@@ -5,7 +5,7 @@
 ) }}
 
 select
-    'meta_ads' as platform,
+    platform,
     account_id,
     account_name,
     currency,
@@ -13,4 +13,4 @@ select
     account_status,
     created_at,
     is_deleted
-from {{ ref('stg_meta_ads__ad_accounts') }}
+from {{ ref('int_ad_accounts') }}

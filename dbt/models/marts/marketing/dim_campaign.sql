@@ -5,28 +5,33 @@
 ) }}
 
 with listed as (
-    select * from {{ ref('stg_meta_ads__campaigns') }}
+    select * from {{ ref('int_ad_campaigns') }}
 ),
 
 reported as (
-    select * from {{ ref('stg_meta_ads__insights_campaign') }}
+    select * from {{ ref('int_ad_campaigns_reported') }}
 ),
 
 -- Deleted before they were first listed: only the reports know that they were there.
 unlisted as (
-    select distinct on (reported.account_id, reported.campaign_id)
+    select distinct on (reported.platform, reported.account_id, reported.campaign_id)
+        reported.platform,
         reported.account_id,
         reported.campaign_id,
         reported.campaign_name,
         reported.currency
     from reported
-    left join listed on reported.account_id = listed.account_id and reported.campaign_id = listed.campaign_id
+    left join listed
+        on
+            reported.platform = listed.platform
+            and reported.account_id = listed.account_id
+            and reported.campaign_id = listed.campaign_id
     where listed.campaign_id is null
-    order by reported.account_id asc, reported.campaign_id asc, reported.date_day desc
+    order by reported.platform asc, reported.account_id asc, reported.campaign_id asc, reported.date_day desc
 )
 
 select
-    'meta_ads' as platform,
+    platform,
     account_id,
     campaign_id,
     campaign_name,
@@ -44,7 +49,7 @@ select
 from listed
 union all
 select
-    'meta_ads' as platform,
+    platform,
     account_id,
     campaign_id,
     campaign_name,

@@ -7,7 +7,7 @@
 
 with reported as (
     select *
-    from {{ ref('int_meta_ads__performance_daily') }}
+    from {{ ref('int_ad_performance_daily') }}
     where {{ in_build_windows('date_day') }}
 ),
 

@@ -1,0 +1,20 @@
+with source as (
+    select * from {{ source('google_ads', 'ad_performance') }}
+),
+
+accounts as (
+    select * from {{ ref('stg_google_ads__customers') }}
+)
+
+select
+    source.customer_id as account_id,
+    source.campaign_id,
+    source.campaign_name,
+    source.ad_group_id,
+    source.ad_group_name,
+    source.ad_id,
+    source.ad_group_id || '~' || source.ad_id as ad_group_ad_id,
+    source.ad_name,
+    {{ google_ads_report_columns('source', 'accounts') }}
+from source
+left join accounts on source.customer_id = accounts.account_id

@@ -1,0 +1,14 @@
+-- One row per pair: HubSpot tells a pair once for each kind of link it has.
+with source as (
+    select * from {{ source('hubspot', 'deal_contacts') }}
+)
+
+select
+    _account_id as account_id,
+    deal_id,
+    contact_id,
+    jsonb_agg(distinct label) filter (where label is not null and _deleted_at is null) as labels,
+    bool_and(_deleted_at is not null) as is_deleted,
+    max(_synced_at) as synced_at
+from source
+group by _account_id, deal_id, contact_id

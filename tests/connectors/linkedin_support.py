@@ -1,0 +1,112 @@
+"""LinkedIn's connector on a wire that keeps what went over it: to the sandbox, or to a script of answers."""
+
+import asyncio
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+import httpx
+
+from dataflow_assets.connectors.base import Account, Page, Stream, Window
+from dataflow_assets.connectors.linkedin_ads import CONNECTOR
+from dataflow_assets.raw.session import open_client
+from dataflow_assets.resources.clock import SYSTEM_CLOCK, Clock
+from dataflow_assets.resources.http import Caller
+from dataflow_assets.resources.platform import Platform
+from dataflow_assets.settings import LinkedInAdsSettings
+
+Work = Callable[[Caller, list[Account]], Any]
+Answer = tuple[int, Any]
+
+
+def linkedin(**changes: Any) -> LinkedInAdsSettings:
+    """Settings without a ceiling of our own, which would only make tests wait."""
+    return LinkedInAdsSettings(**{"requests_per_minute": 10**8, **changes})
+
+
+async def _no_sleep(seconds: float) -> None:
+    await asyncio.sleep(min(seconds, 0.001))
+
+
+HASTY = Clock(now=SYSTEM_CLOCK.now, monotonic=SYSTEM_CLOCK.monotonic, sleep=_no_sleep)
+
+
+@dataclass
+class Wire(httpx.AsyncBaseTransport):
+    """Loopback HTTP that keeps the requests."""
+
+    sent: list[httpx.Request] = field(default_factory=list)
+    below: httpx.AsyncBaseTransport = field(default_factory=lambda: httpx.AsyncHTTPTransport(verify=False))
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        await request.aread()
+        self.sent.append(request)
+        return await self.below.handle_async_request(request)
+
+    async def aclose(self) -> None:
+        await self.below.aclose()
+
+    @property
+    def calls(self) -> list[str]:
+        """What was asked of the API, as it travelled: path below the root, and the query or the body in its place."""
+        found = []
+        for request in self.sent:
+            path = request.url.raw_path.decode()
+            if "/rest/" in path:
+                body = request.content.decode()
+                found.append(path.split("/rest/")[1] + (f"?{body}" if body else ""))
+        return found
+
+
+def script(answers: Sequence[Answer], headers: dict[str, str] | None = None) -> Wire:
+    """A wire that gives these answers in their order, and a new token whenever one is asked for."""
+    waiting, tokens = list(answers), iter(range(1_000))
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("accessToken"):
+            return httpx.Response(200, json={"access_token": f"token-{next(tokens)}", "expires_in": 5_183_999})
+        status, body = waiting.pop(0)
+        content = body if isinstance(body, str) else json.dumps(body)
+        return httpx.Response(status, content=content, headers=headers)
+
+    return Wire(below=httpx.MockTransport(handle))
+
+
+def nowhere() -> str:
+    """An address for scripts, of this test alone: tokens are remembered by where they came from."""
+    return f"http://127.0.0.1:9/{uuid4().hex}"
+
+
+def ask(platform: Platform, work: Work, wire: Wire | None = None, *, clock: Clock = HASTY) -> Any:
+    """The result of `work`, which gets a caller for the first account and all accounts."""
+    kept = wire or Wire()
+
+    async def go() -> Any:
+        async with open_client(platform, CONNECTOR, clock=clock, transport=kept) as client:
+            accounts = list(await CONNECTOR.accounts(client.caller(), platform.settings))
+            kept.sent.clear()
+            return await work(client.caller(accounts[0].id), accounts)
+
+    return asyncio.run(go())
+
+
+def tell(platform: Platform, work: Callable[[Caller], Any], wire: Wire, *, clock: Clock = HASTY) -> Any:
+    """The result of `work`, which gets a caller for account 508."""
+
+    async def go() -> Any:
+        async with open_client(platform, CONNECTOR, clock=clock, transport=wire) as client:
+            return await work(client.caller("508"))
+
+    return asyncio.run(go())
+
+
+async def pages(caller: Caller, account: Account, stream: Stream, window: Window) -> list[Page]:
+    """All pages of a read."""
+    return [page async for page in CONNECTOR.read(caller, account, stream, window)]
+
+
+def records(found: Sequence[Page]) -> list[dict[str, Any]]:
+    """The records of pages."""
+    return [record for page in found for record in json.loads(bytes(page.records))]
