@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from dotenv import dotenv_values
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from dataflow_assets.vendor_settings import (
@@ -22,8 +22,10 @@ from dataflow_assets.vendor_settings import (
     HubSpotSettings,
     LinkedInAdsSettings,
     MetaAdsSettings,
+    Names,
     StripeSettings,
     VendorSettings,
+    split_names,
 )
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
@@ -42,9 +44,15 @@ class SandboxSettings(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     url: str | None = Field(None, description="A running sandbox; empty starts one.")
+    vendors: Names = Field((), description="The vendors it stands in for, comma separated. Empty: all.")
     seed: int = 7
     now: str | None = Field(None, description="World time at the first start, ISO 8601 in UTC; empty is now.")
     speed: float = Field(1.0, ge=0, description="World seconds per second; 0 freezes the world.")
+
+    @field_validator("vendors", mode="before")
+    @classmethod
+    def _names(cls, value: Any) -> Any:
+        return split_names(value)
 
 
 class Settings(BaseSettings):
@@ -95,6 +103,12 @@ class Settings(BaseSettings):
         values = {name: getattr(self, name) for name in type(self).model_fields}
         return {name: value for name, value in values.items() if isinstance(value, VendorSettings)}
 
+    def is_on(self, vendor: str) -> bool:
+        """Whether a vendor is read: it has credentials, or no vendor has and the sandbox stands in for it."""
+        if self.uses_sandbox:
+            return not self.sandbox.vendors or vendor in self.sandbox.vendors
+        return self.vendors[vendor].is_on
+
     @property
     def uses_sandbox(self) -> bool:
         """No vendor has credentials: the sandbox stands in for all of them, and every surface says so."""
@@ -112,8 +126,9 @@ class Settings(BaseSettings):
         return tuple(found + ([self.slack_webhook_url.get_secret_value()] if self.slack_webhook_url else []))
 
     def on_sandbox(self, url: str) -> "Settings":
-        """These settings with every vendor pointed at the sandbox: its base URL and credentials, nothing else."""
-        return self.model_copy(update={name: vendor.on_sandbox(url) for name, vendor in self.vendors.items()})
+        """These settings with the vendors pointed at the sandbox: its base URL and credentials, nothing else."""
+        standing_in = {name: vendor.on_sandbox(url) for name, vendor in self.vendors.items() if self.is_on(name)}
+        return self.model_copy(update=standing_in)
 
 
 def load_settings(env_file: Path | None = Path(".env")) -> Settings:

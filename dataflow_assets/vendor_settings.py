@@ -9,7 +9,8 @@ from pydantic_settings import NoDecode
 Names = Annotated[tuple[str, ...], NoDecode]
 
 
-def _split(value: Any, prefix: str = "") -> Any:
+def split_names(value: Any, prefix: str = "") -> Any:
+    """The parts of a comma separated text, each without the prefix; a list stays one."""
     if isinstance(value, str):
         value = [part.strip() for part in value.split(",")]
     return tuple(str(part).removeprefix(prefix) for part in value if part)
@@ -78,7 +79,7 @@ class MetaAdsSettings(VendorSettings):
     @field_validator("account_ids", mode="before")
     @classmethod
     def _ids(cls, value: Any) -> Any:
-        return _split(value, "act_")
+        return split_names(value, "act_")
 
     @property
     def is_configured(self) -> bool:
@@ -117,7 +118,7 @@ class GoogleAdsSettings(VendorSettings):
     @field_validator("account_ids", mode="before")
     @classmethod
     def _ids(cls, value: Any) -> Any:
-        return tuple(part.replace("-", "") for part in _split(value))
+        return tuple(part.replace("-", "") for part in split_names(value))
 
     @field_validator("login_customer_id", mode="before")
     @classmethod
@@ -160,7 +161,7 @@ class LinkedInAdsSettings(VendorSettings):
     @field_validator("account_ids", mode="before")
     @classmethod
     def _ids(cls, value: Any) -> Any:
-        return _split(value, "urn:li:sponsoredAccount:")
+        return split_names(value, "urn:li:sponsoredAccount:")
 
     @property
     def is_configured(self) -> bool:
@@ -205,7 +206,7 @@ class HubSpotSettings(VendorSettings):
     @field_validator("account_ids", mode="before")
     @classmethod
     def _ids(cls, value: Any) -> Any:
-        return _split(value)
+        return split_names(value)
 
     @property
     def is_configured(self) -> bool:
@@ -230,11 +231,14 @@ class StripeSettings(VendorSettings):
     base_url: str = Field("https://api.stripe.com", description="Root of the API.")
     api_version: str = Field("2026-10-28.endive", pattern=r"^\d{4}-\d{2}-\d{2}(\.[a-z]+)?$")
     requests_per_second: int = Field(20, gt=0, description="Our own ceiling of calls per account and second.")
+    endpoint_requests_per_second: int = Field(
+        20, gt=0, description="Our own ceiling of calls per account, endpoint and second; Stripe's is 25."
+    )
 
     @field_validator("account_ids", mode="before")
     @classmethod
     def _ids(cls, value: Any) -> Any:
-        return _split(value)
+        return split_names(value)
 
     @property
     def is_configured(self) -> bool:

@@ -47,6 +47,8 @@ WORKSPACE_QUERY = """
 
 @pytest.fixture(scope="module")
 def defs() -> dg.Definitions:
+    # Anew: a test of the command line may have loaded it in this process, for the vendors it was about.
+    sys.modules.pop("dataflow_assets.definitions", None)
     from dataflow_assets.definitions import defs as loaded  # noqa: PLC0415  takes seconds, and may parse the dbt project
 
     return loaded

@@ -38,10 +38,14 @@ def build_sensors(connectors: Sequence[Connector]) -> list[dg.SensorDefinition]:
 
 @dataclass(frozen=True)
 class Newer:
-    """What a vendor has that we do not: entity streams with changes, and complete days not read yet."""
+    """What a vendor has that we do not: streams of entities and events with changes, and complete days not read yet.
+
+    `requests` is what it cost to ask.
+    """
 
     entities: tuple[Stream, ...]
     days: DayWindow | None
+    requests: int = 0
 
     def __bool__(self) -> bool:
         return bool(self.entities) or self.days is not None
@@ -63,9 +67,10 @@ async def find_newer(platform: Platform, connector: Connector) -> Newer:
         ]
         found = await sync.connector.newer(caller, probes) if probes else []
         windows = [window for account in sync.accounts for window in _new_days(connector, account, known, now)]
+        requests = caller.tally.requests + sync.overhead.requests
     entities = {probe.stream.name: probe.stream for probe in found}
     days = DayWindow(min(w.start for w in windows), max(w.end for w in windows)) if windows else None
-    return Newer(tuple(entities.values()), days)
+    return Newer(tuple(entities.values()), days, requests)
 
 
 def _new_days(
@@ -112,12 +117,20 @@ def _new_data_sensor(connector: Connector) -> dg.SensorDefinition:
 
 
 def _requests(connector: Connector, newer: Newer, name: str) -> list[dg.RunRequest]:
-    selected = [asset_key(connector, stream) for stream in newer.entities]
-    tags = {TAG: name}
-    if newer.days is None:
-        return [dg.RunRequest(asset_selection=selected, tags=tags, run_config={})]
-    reports = [asset_key(connector, s) for s in connector.streams if s.kind is Kind.REPORT]
-    return [dg.RunRequest(asset_selection=[*selected, *reports], tags=tags | range_tags(newer.days), run_config={})]
+    tags = {TAG: name} | range_tags(newer.days or running_day())
+    return [dg.RunRequest(asset_selection=newer_assets(connector, newer), tags=tags, run_config={})]
+
+
+def newer_assets(connector: Connector, newer: Newer) -> list[dg.AssetKey]:
+    """The raw assets that have something to read."""
+    reports = [stream for stream in connector.streams if stream.kind is Kind.REPORT and newer.days]
+    return [asset_key(connector, stream) for stream in (*newer.entities, *reports)]
+
+
+def running_day() -> DayWindow:
+    """The newest partition: what changed since the watermark belongs to it."""
+    today = SYSTEM_CLOCK.now().date()
+    return DayWindow(today, today + ONE_DAY)
 
 
 def _touched_days_sensor() -> dg.SensorDefinition:
@@ -137,8 +150,10 @@ def _touched_days_sensor() -> dg.SensorDefinition:
             return dg.SkipReason("A run is under way; it may carry the changed days itself.")
         found = platform.get()
         ensure_schema(found)
+        # Days outside the partitions, such as the expected end of an open deal, wait until their partition exists.
+        there_is = DayWindow(found.settings.partitions_start, SYSTEM_CLOCK.now().date() + ONE_DAY)
         with found.warehouse.connect() as connection:
-            days = waiting(connection, "raw").days | waiting(connection, "facts").days
+            days = waiting(connection, "raw", there_is).days | waiting(connection, "facts", there_is).days
         if not days:
             return dg.SkipReason("No changed day is waiting.")
         window = DayWindow(min(days), max(days) + ONE_DAY)

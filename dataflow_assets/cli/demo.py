@@ -7,14 +7,13 @@ import httpx
 
 from dataflow_assets.cli.runs import RunOutcome
 from dataflow_assets.cli.summary import console, print_campaigns, print_outcome, requests_of
-from dataflow_assets.cli.sync import sync_now
+from dataflow_assets.cli.sync import sync_newer, sync_now
 from dataflow_assets.raw.session import ensure_schema
 from dataflow_assets.resources.platform import Platform, get_platform
 from dataflow_assets.resources.watermarks import read_watermarks
 
 # The sandbox's world begins this far in the past, and every demo moves it on by a day.
 WORLD_BEGINS_DAYS_AGO = 8
-ONE_DAY_SECONDS = 86_400
 
 
 def run_demo() -> int:
@@ -37,15 +36,20 @@ def run_demo() -> int:
         print_outcome(platform, first)
     else:
         console.print("[bold]1. First sync[/]: an earlier demo has done it (make clean forgets it)")
-    now = _move_on(platform)
+    now = _move_on(platform, timedelta(days=1))
     console.print(f"\n[bold]2. The world moves on[/] to {now:%Y-%m-%d %H:%M}Z; the vendor corrects some past days")
     second = sync_now(platform)
     print_outcome(platform, second)
+    hour = _move_on(platform, timedelta(hours=1))
+    console.print(f"\n[bold]3. An hour later[/], {hour:%Y-%m-%d %H:%M}Z: each vendor is asked what is newer")
+    third, asked = sync_newer(platform)
+    if third:
+        print_outcome(platform, third, only_read=True)
     console.print()
     print_campaigns(platform)
-    _print_savings(platform, second)
+    _print_savings(platform, second, asked + (requests_of(platform, third.run_id) if third else 0))
     _print_where_to_look(platform, time.monotonic() - started)
-    return 0 if second.success and (first is None or first.success) else 1
+    return 0 if all(run.success for run in (first, second, third) if run) else 1
 
 
 def _is_empty(platform: Platform) -> bool:
@@ -63,15 +67,14 @@ def _world_time(platform: Platform) -> datetime:
     return datetime.fromisoformat(answer.json()["now"])
 
 
-def _move_on(platform: Platform) -> datetime:
+def _move_on(platform: Platform, step: timedelta) -> datetime:
     # Never past the real day: its partition would not exist.
-    step = min(timedelta(seconds=ONE_DAY_SECONDS), datetime.now(UTC) - _world_time(platform))
-    seconds = max(0, int(step.total_seconds()))
+    seconds = max(0, int(min(step, datetime.now(UTC) - _world_time(platform)).total_seconds()))
     _set_clock(platform, {"advance_seconds": seconds})
     return _world_time(platform)
 
 
-def _print_savings(platform: Platform, second: RunOutcome) -> None:
+def _print_savings(platform: Platform, second: RunOutcome, hourly: int) -> None:
     with platform.warehouse.connect() as connection:
         row = connection.execute(
             """
@@ -79,10 +82,11 @@ def _print_savings(platform: Platform, second: RunOutcome) -> None:
             where run_id = (select run_id from dataflow.sync_ledger order by recorded_at limit 1)
             """
         ).fetchone()
-    full, changed = int(row["n"]) if row else 0, requests_of(platform, second.run_id)
-    if full:
-        saved = 100 * (full - changed) / full
-        console.print(f"\nRequests: {full} for the full first sync, {changed} for this one: {saved:.0f} % saved.")
+    full = int(row["n"]) if row else 0
+    for what, requests in (("the daily sync", requests_of(platform, second.run_id)), ("the hourly one", hourly)):
+        if full:
+            saved = 100 * (full - requests) / full
+            console.print(f"Requests: {full} for the full first sync, {requests} for {what}: {saved:.0f} % saved.")
 
 
 def _print_where_to_look(platform: Platform, seconds: float) -> None:

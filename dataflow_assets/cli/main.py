@@ -48,12 +48,13 @@ def dev(
 def sync(
     account: Accounts = None,
     full: Annotated[bool, typer.Option(help="List every entity instead of what changed.")] = False,
+    newer: Annotated[bool, typer.Option(help="Ask first what is newer than the watermarks; read only that.")] = False,
     as_json: Json = False,
 ) -> None:
     """Bring everything up to date: days that may still change, changed entities, then facts and aggregates."""
     from dataflow_assets.cli.sync import run_sync  # noqa: PLC0415
 
-    raise typer.Exit(run_sync(accounts=account or [], full=full, as_json=as_json))
+    raise typer.Exit(run_sync(accounts=account or [], full=full, newer=newer, as_json=as_json))
 
 
 @app.command()

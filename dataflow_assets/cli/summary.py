@@ -36,14 +36,17 @@ _CAMPAIGNS: LiteralString = """
     select campaigns.campaign_name as campaign, spent.currency, spend, impressions, clicks, conversions, value,
         100.0 * clicks / nullif(impressions, 0) as ctr, spend / nullif(clicks, 0) as cpc,
         (value - spend) / nullif(spend, 0) * 100 as roi
-    from spent left join marts.dim_campaign as campaigns using (platform, account_id, campaign_id)
-    order by value - spend desc limit %s
+    from spent
+    left join marts.dim_campaign as campaigns using (platform, account_id, campaign_id)
+    left join marts.dim_exchange_rate as fx on spent.currency = fx.currency and fx.valid_to = date '9999-12-31'
+    -- Amounts of several currencies have no order of their own.
+    order by (value - spend) * fx.rate desc nulls last limit %s
 """
 
 
-def print_outcome(platform: Platform, outcome: RunOutcome) -> None:
-    """One run: its tables, its checks, its failures."""
-    console.print(_streams(platform, outcome.run_id))
+def print_outcome(platform: Platform, outcome: RunOutcome, *, only_read: bool = False) -> None:
+    """One run: its tables (all, or only those it has read), its checks, its failures."""
+    console.print(_streams(platform, outcome.run_id, only_read=only_read))
     checks = f"checks: {outcome.checks_passed} passed, {len(outcome.checks_failed)} failed"
     how = "done" if outcome.success else "[bold red]failed[/]"
     console.print(f"{how} in {outcome.seconds:.1f} s, mode [bold]{platform.mode}[/]; {checks}")
@@ -51,7 +54,7 @@ def print_outcome(platform: Platform, outcome: RunOutcome) -> None:
         console.print(f"  [red]x[/] {line}", markup=True, highlight=False)
 
 
-def _streams(platform: Platform, run_id: str) -> Table:
+def _streams(platform: Platform, run_id: str, *, only_read: bool) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name, justify in (
         ("table", "left"),
@@ -71,6 +74,8 @@ def _streams(platform: Platform, run_id: str) -> Table:
             marks = _watermarks(connection, connector.name)
             for stream in connector.streams:
                 row, mark = ledger.get((connector.name, stream.name)), marks.get(stream.name, {})
+                if only_read and row is None:
+                    continue
                 table.add_row(
                     f"{connector.name}/{stream.name}",
                     f"{_count(connection, table_name(connector, stream)):,}",

@@ -1,4 +1,4 @@
-"""The vendors. Every module here that defines CONNECTOR is one; nothing else needs to know its name."""
+"""The vendors. Every module or package here that defines CONNECTOR is one; nothing else needs to know its name."""
 
 from functools import cache
 from importlib import import_module
@@ -19,7 +19,7 @@ def all_connectors() -> tuple[Connector, ...]:
 
 def active_connectors(settings: Settings) -> tuple[Connector, ...]:
     """The vendors that are read: those with credentials, or all of them on the sandbox when none has any."""
-    return tuple(c for c in all_connectors() if settings.uses_sandbox or settings.vendors[c.name].is_on)
+    return tuple(c for c in all_connectors() if settings.is_on(c.name))
 
 
 def connector(name: str) -> Connector:

@@ -532,9 +532,7 @@ async def accounts(caller: Caller, settings: Settings) -> Sequence[Account]:
         else:
             managers |= {client.id for client in clients if client.manager}
             listed = [account for client in clients if (account := _account(client, root, named))]
-        for account in listed:
-            if account.id not in found or found[account.id].problem:
-                found[account.id] = account
+        found |= {account.id: account for account in listed}
     if not found and not named:
         # An empty list would make every sync green, with no rows.
         hint = "Give the user of the refresh token access to an enabled account, or to a manager above one."

@@ -167,6 +167,12 @@ def test_what_is_named_is_read_although_it_is_hidden_or_suspended_and_explained_
     assert "CLOSED" in found["13"].problem
 
 
+def test_what_cannot_be_reached_directly_is_read_through_a_manager(platform: Platform) -> None:
+    google = ScriptedGoogle(["2", "1"], {**FOREST.answers, ("2", "customer"): denied("USER_PERMISSION_DENIED")})
+    found = {one.id: one for one in accounts(platform, google.wire())}
+    assert (found["2"].problem, found["2"].headers) == ("", {"login-customer-id": "1"})
+
+
 @pytest.mark.parametrize(
     ("answer", "kind"),
     [

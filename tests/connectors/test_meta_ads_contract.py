@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from dataflow_assets.connectors import meta_ads
-from dataflow_assets.connectors.meta_ads import classify, usage
+from dataflow_assets.connectors.meta_ads import reading
+from dataflow_assets.connectors.meta_ads.answers import classify, usage
 from dataflow_assets.resources.failures import (
     Fatal,
     Retryable,
@@ -288,11 +288,11 @@ def test_law_7_a_garbled_header_does_not_lose_the_answer_it_came_with(text: str)
 def test_the_proof_is_the_one_metas_own_sdk_makes(token: str, secret: str) -> None:
     settings = Settings(meta_ads=MetaAdsSettings(access_token=SecretStr(token), app_secret=SecretStr(secret)))
     session = FacebookSession(app_id="1", app_secret=secret, access_token=token)
-    assert meta_ads.api(settings).params == {"appsecret_proof": session._gen_appsecret_proof()}
+    assert reading.api(settings).params == {"appsecret_proof": session._gen_appsecret_proof()}
 
 
 def test_without_an_app_secret_no_proof_is_sent() -> None:
-    api = meta_ads.api(Settings(meta_ads=MetaAdsSettings(access_token=SecretStr("t"))))
+    api = reading.api(Settings(meta_ads=MetaAdsSettings(access_token=SecretStr("t"))))
     assert api.params == {}
     (auth,) = api.auths
     assert asyncio.run(auth.headers(httpx.AsyncClient())) == {"Authorization": "Bearer t"}
@@ -301,6 +301,6 @@ def test_without_an_app_secret_no_proof_is_sent() -> None:
 def test_law_13_the_description_of_the_api_does_not_show_its_secrets() -> None:
     meta = MetaAdsSettings(access_token=SecretStr("my-token"), app_secret=SecretStr("my-secret"))
     settings = Settings(meta_ads=meta)
-    shown = repr(meta_ads.api(settings)) + repr(settings)
+    shown = repr(reading.api(settings)) + repr(settings)
     assert "my-token" not in shown
     assert "my-secret" not in shown

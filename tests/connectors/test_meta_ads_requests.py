@@ -12,9 +12,8 @@ from urllib.parse import parse_qs
 import httpx
 import pytest
 
-from dataflow_assets.connectors import meta_ads
 from dataflow_assets.connectors.base import Account, Probe, Since
-from dataflow_assets.connectors.meta_ads import CONNECTOR
+from dataflow_assets.connectors.meta_ads import CONNECTOR, reading
 from dataflow_assets.raw.session import open_client
 from dataflow_assets.resources.clock import SYSTEM_CLOCK, Clock
 from dataflow_assets.resources.failures import Fatal, Retryable, Throttled, VendorError
@@ -151,7 +150,7 @@ def test_several_inner_fields_of_one_object_are_asked_for_together() -> None:
     ads = CONNECTOR.stream("ads")
     column = next(column for column in ads.columns if column.name == "creative_id")
     twice = replace(ads, columns=(column, ads.columns[0], replace(column, name="title", path="creative.title")))
-    assert meta_ads._requested_fields(twice) == ["creative{id,title}", "id"]
+    assert reading._requested_fields(twice) == ["creative{id,title}", "id"]
 
 
 def test_pages_are_followed_by_cursor_and_never_by_metas_link_which_holds_the_token(platform: Platform) -> None:
@@ -190,7 +189,7 @@ def test_law_13_the_token_travels_in_a_header_and_is_in_no_url_form_or_log(
         assert request.headers["Authorization"] == "Bearer sandbox-token"
         assert "token" not in str(request.url)
         assert b"token" not in request.content
-    proof = meta_ads.api(platform.settings).params["appsecret_proof"]
+    proof = reading.api(platform.settings).params["appsecret_proof"]
     said = "\n".join(record.getMessage() for record in caplog.records)
     assert not [secret for secret in ("sandbox-token", "sandbox-app-secret", proof) if secret in said]
 

@@ -14,7 +14,7 @@ from psycopg import sql
 
 from dataflow_assets.connectors import connector
 from dataflow_assets.connectors.base import Account, Connector, Kind, Page, Stream, Window
-from dataflow_assets.connectors.meta_ads import ATTRIBUTION_WINDOWS
+from dataflow_assets.connectors.meta_ads.streams import ATTRIBUTION_WINDOWS
 from dataflow_assets.connectors.records import Column, ColumnType
 from dataflow_assets.raw.ddl import primary_key, table
 from dataflow_assets.raw.session import open_sync

@@ -1,23 +1,23 @@
 """Tables that Airbyte has landed: what we store from them is what we would have stored from the vendor."""
 
-import json
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
-from uuid import uuid4
 
 import pytest
+from airbyte_support import Destination, reading_from_airbyte
 from psycopg import sql
 from raw_support import BY_CAMPAIGN, CAMPAIGNS, META, World, assert_same, fine, only
 
-from dataflow_assets.connectors.base import Probe, Stream
-from dataflow_assets.connectors.meta_ads import ATTRIBUTION_WINDOWS
-from dataflow_assets.raw.session import ensure_schema
+from dataflow_assets.connectors import all_connectors
+from dataflow_assets.connectors.base import Connector, Probe, Stream
+from dataflow_assets.connectors.meta_ads.streams import ATTRIBUTION_WINDOWS
 from dataflow_assets.raw.sync import StreamReport
 from dataflow_assets.windows import DayWindow
 
 WEEK = DayWindow(date(2026, 5, 10), date(2026, 5, 17))
-# What Airbyte's Meta source types itself; the rest is text or JSON.
+LANDED = [connector for connector in all_connectors() if connector.landing]
+# What Airbyte's Meta source types itself; the rest is text.
 TYPES = {
     "impressions": "bigint",
     "clicks": "bigint",
@@ -26,88 +26,33 @@ TYPES = {
     "date_stop": "date",
 }
 TYPES |= {"created_time": "timestamptz", "updated_time": "timestamptz", "inline_link_clicks": "bigint"}
+NESTED = ("actions", "action_values", "creative", "targeting", "special_ad_categories", "attribution_spec")
+TYPES |= dict.fromkeys((*NESTED, "promoted_object", "tracking_specs"), "jsonb")
 
 
-class Airbyte:
-    """Lands rows the way Airbyte's Postgres destination does."""
+class Airbyte(Destination):
+    """Airbyte's Meta source: what it lands is what the sandbox's world holds."""
 
-    def __init__(self, world: World, *, raw: bool = False) -> None:
-        self.world = world
-        self.raw = raw
-        assert META.landing
-        self.names = META.landing.tables
-
-    def sync(self, stream: Stream, *, at: datetime | None = None, window: DayWindow | None = None) -> None:
+    def sync(
+        self, stream: Stream, world: World, *, at: datetime | None = None, window: DayWindow | None = None
+    ) -> None:
         """Append what the vendor holds now."""
-        moment = at or self.world.sandbox.clock.now()
         days = {"first": window.start, "last": window.end - timedelta(days=1)} if window else {}
-        rows = self.world.sandbox.truth("meta_ads", stream.name, windows=ATTRIBUTION_WINDOWS, **days)
-        self.land(stream, [dict(row) for row in rows], moment)
-
-    def land(self, stream: Stream, rows: list[dict[str, Any]], moment: datetime, changes: Any = ()) -> None:
-        meta = json.dumps({"sync_id": 1, "changes": list(changes)})
-        with self.world.platform.warehouse.connect() as connection:
-            table = self.make(connection, stream, {name for row in rows for name in row})
-            for row in rows:
-                values = (str(uuid4()), moment, meta, 0)
-                if self.raw:
-                    connection.execute(
-                        sql.SQL("insert into {} values (%s, %s, %s, %s, null, %s)").format(table),
-                        (*values, json.dumps(row)),
-                    )
-                    continue
-                names = [n for n, v in row.items() if v is not None]
-                connection.execute(
-                    sql.SQL("insert into {} ({}, {}) values (%s, %s, %s, %s, {})").format(
-                        table,
-                        sql.SQL("_airbyte_raw_id, _airbyte_extracted_at, _airbyte_meta, _airbyte_generation_id"),
-                        sql.SQL(", ").join(map(sql.Identifier, names)),
-                        sql.SQL(", ").join([sql.Placeholder()] * len(names)),
-                    ),
-                    (*values, *(json.dumps(v) if isinstance(v := row[n], dict | list) else v for n in names)),
-                )
-
-    def make(self, connection: Any, stream: Stream, names: set[str]) -> sql.Identifier:
-        own = [
-            ("_airbyte_raw_id", "varchar"),
-            ("_airbyte_extracted_at", "timestamptz"),
-            ("_airbyte_meta", "jsonb"),
-            ("_airbyte_generation_id", "bigint"),
-        ]
-        if self.raw:
-            table = sql.Identifier("airbyte_internal", f"facebook_raw__stream_{self.names[stream.name]}")
-            own += [("_airbyte_loaded_at", "timestamptz"), ("_airbyte_data", "jsonb")]
-        else:
-            table = sql.Identifier("facebook", self.names[stream.name])
-            nested = {"actions", "action_values", "creative", "targeting", "special_ad_categories", "attribution_spec"}
-            nested |= {"promoted_object", "tracking_specs"}
-            own += [(name, "jsonb" if name in nested else TYPES.get(name, "varchar")) for name in sorted(names)]
-        connection.execute("create schema if not exists facebook")
-        connection.execute("create schema if not exists airbyte_internal")
-        columns = sql.SQL(", ").join(sql.SQL("{} {}").format(sql.Identifier(n), sql.SQL(t)) for n, t in own)
-        connection.execute(sql.SQL("create table if not exists {} ({})").format(table, columns))
-        return table
+        rows = world.sandbox.truth("meta_ads", stream.name, windows=ATTRIBUTION_WINDOWS, **days)
+        self.land(stream, rows, at or world.sandbox.clock.now())
 
 
 @pytest.fixture
 def landing_world(world: World) -> Iterator[World]:
     """The world, with Meta landed by Airbyte."""
-    platform = world.platform
-    meta = platform.settings.meta_ads.model_copy(
-        update={"landing": "airbyte", "airbyte_schema": "facebook", "access_token": None}
-    )
-    settings = platform.settings.model_copy(update={"meta_ads": meta})
-    object.__setattr__(platform, "settings", settings)
-    ensure_schema(platform)
-    yield world
-    with platform.warehouse.connect() as connection:
-        connection.execute("drop schema if exists facebook, airbyte_internal cascade")
+    with reading_from_airbyte(world.platform, META, "facebook"):
+        yield world
 
 
 @pytest.fixture(params=["final", "raw"])
 def airbyte(request: pytest.FixtureRequest, landing_world: World) -> Airbyte:
-    made = Airbyte(landing_world, raw=request.param == "raw")
-    made.sync(META.stream("ad_accounts"))
+    made = Airbyte(landing_world.platform, META, "facebook", TYPES, raw=request.param == "raw")
+    made.sync(META.stream("ad_accounts"), landing_world)
     return made
 
 
@@ -116,12 +61,22 @@ def run(world: World, stream: Stream, window: DayWindow | None = None) -> Stream
     return report
 
 
+@pytest.mark.parametrize("connector", LANDED, ids=lambda connector: connector.name)
+def test_what_is_said_of_airbytes_tables_is_about_declared_streams_and_columns(connector: Connector) -> None:
+    assert connector.landing
+    for name in (*connector.landing.tables, *connector.landing.columns, connector.landing.accounts_in or ""):
+        if name:
+            assert connector.stream(name)
+    for name, columns in connector.landing.columns.items():
+        assert columns.keys() <= set(connector.stream(name).column_names)
+
+
 def test_the_same_rows_land_whoever_fetched_them(airbyte: Airbyte, landing_world: World) -> None:
     world = landing_world
     for name in META.landing.tables if META.landing else ():
         stream = META.stream(name)
         window = WEEK if stream.report_day else None
-        airbyte.sync(stream, window=window)
+        airbyte.sync(stream, world, window=window)
         report = fine(run(world, stream, window))
         assert report.tally.requests == 0, "Nothing is asked of the vendor."
         assert report.counts.inserted > 0
@@ -134,7 +89,7 @@ def test_the_newest_of_several_landed_versions_is_stored_and_vanished_ones_get_a
     airbyte: Airbyte, landing_world: World
 ) -> None:
     world, account = landing_world, landing_world.accounts()[0]
-    airbyte.sync(CAMPAIGNS)
+    airbyte.sync(CAMPAIGNS, world)
     run(world, CAMPAIGNS)
     first = world.stored(CAMPAIGNS, account)
     key, row = next(iter(first.items()))
@@ -154,7 +109,7 @@ def test_the_newest_of_several_landed_versions_is_stored_and_vanished_ones_get_a
 
 def test_days_after_the_newest_extraction_are_not_known(airbyte: Airbyte, landing_world: World) -> None:
     world, account = landing_world, landing_world.accounts()[0]
-    airbyte.sync(BY_CAMPAIGN, window=DayWindow(date(2026, 5, 1), date(2026, 5, 21)))
+    airbyte.sync(BY_CAMPAIGN, world, window=DayWindow(date(2026, 5, 1), date(2026, 5, 21)))
     fine(run(world, BY_CAMPAIGN))
     before = world.watermark(BY_CAMPAIGN, account)
     assert before
@@ -165,7 +120,7 @@ def test_days_after_the_newest_extraction_are_not_known(airbyte: Airbyte, landin
 
 def test_the_sensor_sees_what_was_extracted_since_the_last_reading(airbyte: Airbyte, landing_world: World) -> None:
     world = landing_world
-    airbyte.sync(CAMPAIGNS, at=datetime(2026, 5, 20, 11, tzinfo=UTC))
+    airbyte.sync(CAMPAIGNS, world, at=datetime(2026, 5, 20, 11, tzinfo=UTC))
     fine(run(world, CAMPAIGNS))
 
     def newer(sync: Any) -> Any:
@@ -173,7 +128,7 @@ def test_the_sensor_sees_what_was_extracted_since_the_last_reading(airbyte: Airb
         return sync.connector.newer(sync.client.caller(), probes)
 
     assert list(world.with_sync(newer)) == []
-    airbyte.sync(CAMPAIGNS, at=datetime.now(UTC) + timedelta(minutes=1))
+    airbyte.sync(CAMPAIGNS, world, at=datetime.now(UTC) + timedelta(minutes=1))
     assert len(world.with_sync(newer)) == len(world.accounts())
 
 

@@ -12,7 +12,7 @@ import httpx
 import pytest
 from google_client import Ads, select
 from linkedin_client import Rest
-from test_sandbox_process import Process, serving
+from sandbox_process import Process, serving
 
 from dataflow_assets.sandbox import state
 from dataflow_assets.sandbox.server import Sandbox

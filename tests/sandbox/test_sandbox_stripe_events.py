@@ -1,6 +1,5 @@
 """Events and webhooks: each change is told once or more, as it was, for thirty days."""
 
-import hashlib
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -37,10 +36,10 @@ def api(sandbox: RunningSandbox) -> Iterator[Api]:
         yield Api(sandbox, http)
 
 
-@pytest.fixture
-def events(sandbox: RunningSandbox) -> Rows:
-    """The events of the first account, oldest first; those of one second in the order they happened."""
-    return [dict(row) for row in sandbox.truth("stripe", "events", account=account_ids(sandbox)[0])]
+@pytest.fixture(scope="module")
+def events(shared: RunningSandbox) -> Rows:
+    """The events of the first account, customer by customer, in the order they happened."""
+    return [dict(row) for row in shared.truth("stripe", "events", account=account_ids(shared)[0])]
 
 
 def told(row: dict[str, Any]) -> dict[str, Any]:
@@ -70,23 +69,24 @@ def test_what_is_there_is_what_the_last_event_about_it_says(api: Api, events: Ro
         assert told(by_kind[kind][number]) == told(event["data"]["object"])
         compared[kind] += 1
     assert compared.keys() == FOLDERS
-    assert sum(compared.values()) > 500
+    assert sum(compared.values()) > 400
 
 
 def test_an_update_tells_what_was_there_before(events: Rows) -> None:
-    before: dict[str, dict[str, Any]] = {}
+    seen: dict[Any, Rows] = {}
     checked: Counter[str] = Counter()
     for event in events:
         now = event["data"]["object"]
         previous = event["data"].get("previous_attributes")
         assert (previous is not None) == (event["type"].endswith(".updated") or event["type"] == "charge.refunded")
+        history = seen.setdefault((event["api_version"], now["id"]), [])
         if previous is not None:
             assert previous
-            assert now["id"] not in before or told(before[now["id"]]) == told(merged(now, previous))
-            checked[event["type"]] += now["id"] in before
-        if now["id"] in before and event["api_version"] != before[now["id"]].get("api_version", event["api_version"]):
-            del before[now["id"]]
-        before[now["id"]] = now
+            # Several events can tell of one change; what was before it is the last that was different.
+            before = next((old for old in reversed(history) if told(old) != told(now)), None)
+            assert before is None or told(before) == told(merged(now, previous))
+            checked[event["type"]] += before is not None
+        history.append(now)
     assert checked["customer.subscription.updated"] > 50
     assert checked["customer.updated"] > 20
 
@@ -120,7 +120,7 @@ def test_events_are_listed_newest_first_also_within_a_second_and_for_thirty_days
 
 
 def test_an_event_is_gone_after_thirty_days(api: Api, sandbox: RunningSandbox, events: Rows) -> None:
-    oldest = events[0]["id"] if events[0]["created"] < events[-1]["created"] else events[-1]["id"]
+    oldest = min(events, key=lambda row: row["created"])["id"]
     row = api.body(f"events/{oldest}")
     sandbox.clock.set(datetime.fromtimestamp(row["created"] + 30 * DAY - 1, UTC))
     assert api.body(f"events/{oldest}") == row
@@ -135,7 +135,10 @@ def test_an_event_is_gone_after_thirty_days(api: Api, sandbox: RunningSandbox, e
         ({"type": "invoice.paid"}, lambda name: name == "invoice.paid"),
         ({"type": "customer.*"}, lambda name: name.startswith("customer.")),
         ({"type": "charge.dispute.*"}, lambda name: name.startswith("charge.dispute.")),
-        ({"types[]": ["refund.created", "charge.refunded"]}, lambda name: name in ("refund.created", "charge.refunded")),
+        (
+            {"types[]": ["refund.created", "charge.refunded"]},
+            lambda name: name in ("refund.created", "charge.refunded"),
+        ),
         ({"type": "payout.paid"}, lambda _: False),
         ({"types[0]": "nothing.known"}, lambda _: False),
     ],
@@ -172,9 +175,9 @@ def test_a_deleted_customers_event_shows_who_they_were(api: Api, events: Rows) -
         assert api.body(f"customers/{row['id']}") == {"id": row["id"], "object": "customer", "deleted": True}
 
 
-@pytest.fixture
-def commerce(sandbox: RunningSandbox) -> Commerce:
-    return Commerce(World(sandbox.config))
+@pytest.fixture(scope="module")
+def commerce() -> Commerce:
+    return Commerce(World(CONFIG))
 
 
 SPAN = (int(NOW.timestamp()) - 2 * DAY, int(NOW.timestamp()))
@@ -214,10 +217,10 @@ def test_while_a_secret_is_rolled_both_signatures_are_sent(commerce: Commerce) -
 def test_what_is_not_delivered_can_be_listed(api: Api, commerce: Commerce, events: Rows) -> None:
     lost = by_id(api.rows("events", {"delivery_success": "false"}))
     assert lost == by_id([row for row in events if row["pending_webhooks"]])
-    sent = {one.event for one in deliveries(commerce, 0, (SPAN[1] - 30 * DAY, SPAN[1]))}
-    assert not sent & lost.keys()
-    assert by_id(api.rows("events", {"delivery_success": "true"})).keys() <= sent | {events[0]["id"], events[-1]["id"]}
-    assert lost
+    sent = {one.event for one in deliveries(commerce, 0, (SPAN[1] - 30 * DAY + 1, SPAN[1] + 1))}
+    assert sent == by_id(api.rows("events", {"delivery_success": "true"})).keys()
+    assert sent | lost.keys() == by_id(events).keys()
+    assert 0 < len(lost) < len(sent) // 20
 
 
 def test_disorderly_webhooks_repeat_and_overtake_but_lose_nothing(commerce: Commerce) -> None:
@@ -226,5 +229,4 @@ def test_disorderly_webhooks_repeat_and_overtake_but_lose_nothing(commerce: Comm
     assert set(muddled) == set(orderly)
     assert len(muddled) > len(orderly)
     assert list(dict.fromkeys(muddled)) != orderly
-    again = hashlib.sha256(repr([one.event for one in deliveries(commerce, 0, SPAN, is_orderly=False)]).encode())
-    assert again.digest() == hashlib.sha256(repr(muddled).encode()).digest()
+    assert [one.event for one in deliveries(commerce, 0, SPAN, is_orderly=False)] == muddled

@@ -196,6 +196,30 @@ def test_long_invoices_show_ten_lines_and_where_the_others_are(api: Api, truth: 
     assert long
 
 
+def test_an_invoice_adds_up(truth: Callable[[str], Rows]) -> None:
+    lines: dict[str, Rows] = {}
+    for line in truth("invoice_lines"):
+        lines.setdefault(line["invoice"], []).append(line)
+    for row in truth("invoices"):
+        off = sum(one["amount"] for one in row["total_discount_amounts"])
+        assert row["subtotal"] == sum(line["amount"] for line in lines[row["id"]])
+        assert off == sum(one["amount"] for line in lines[row["id"]] for one in line["discount_amounts"])
+        assert row["total"] == row["subtotal"] - off
+        assert row["amount_due"] == max(0, row["total"] + row["starting_balance"])
+        assert row["amount_paid"] == (row["amount_due"] if row["status"] == "paid" else 0)
+        assert row["amount_remaining"] == row["amount_due"] - row["amount_paid"]
+        assert (row["number"] is None) == (row["status"] == "draft")
+        assert row["attempted"] or row["attempt_count"] == 0
+
+
+def test_what_charges_of_invoices_captured_is_what_invoices_say_was_paid(truth: Callable[[str], Rows]) -> None:
+    captured = {row["payment_intent"]: row["amount_captured"] for row in truth("charges") if row["captured"]}
+    paid = {row["invoice"]: captured.pop(row["payment"]["payment_intent"], 0) for row in truth("invoice_payments")}
+    for row in truth("invoices"):
+        assert row["amount_paid"] == paid.get(row["id"], 0)
+    assert captured  # what is left are purchases without an invoice
+
+
 def test_embedded_lists_can_be_made_shorter(sandbox: RunningSandbox, api: Api) -> None:
     sandbox.limits("stripe", embedded_rows=1)
     cut = [row for row in api.rows("subscriptions") if row["items"]["has_more"]]
@@ -249,6 +273,13 @@ def test_brackets_may_be_numbered_and_encoded(api: Api) -> None:
         "limit=2&created%5Bgte%5D=1767300000&expand%5B0%5D=data.customer&expand%5B1%5D=data.refunds",
     ):
         assert api.body("charges", query) == wanted
+
+
+def test_a_deleted_customer_is_expanded_to_a_stub(api: Api, truth: Callable[[str], Rows]) -> None:
+    deleted = {row["id"] for row in truth("customers") if row.get("deleted")}
+    charge = next(row for row in truth("charges") if row["customer"] in deleted)
+    found = api.body(f"charges/{charge['id']}", {"expand[]": "customer"})["customer"]
+    assert found == {"id": charge["customer"], "object": "customer", "deleted": True}
 
 
 def test_expansion_goes_four_levels_deep_and_into_lists(api: Api) -> None:
@@ -308,9 +339,7 @@ def test_what_makes_no_sense_is_refused_in_stripes_words(
     assert code(api.get(path, params)) == error
 
 
-def test_a_cursor_of_a_customer_who_was_deleted_meanwhile_is_an_error(
-    api: Api, truth: Callable[[str], Rows]
-) -> None:
+def test_a_cursor_of_a_customer_who_was_deleted_meanwhile_is_an_error(api: Api, truth: Callable[[str], Rows]) -> None:
     deleted = next(row["id"] for row in truth("customers") if row.get("deleted"))
     assert code(api.get("customers", {"starting_after": deleted})) == (400, "resource_missing", "starting_after")
 

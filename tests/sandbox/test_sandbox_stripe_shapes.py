@@ -1,5 +1,8 @@
 """The shapes of things: in the current version as Stripe's SDK declares them, in the old one as they were."""
 
+import os
+import subprocess
+import sys
 import types
 import typing
 from collections.abc import Iterator
@@ -68,6 +71,24 @@ ONLY_NEW = {
     "balance_transactions": {"balance_type"},
     "disputes": {"enhanced_eligibility_types"},
 }
+
+
+TELL_EVERYTHING = """
+import hashlib, sys
+from datetime import UTC, datetime
+import msgspec
+from dataflow_assets.sandbox.core import TruthQuery
+from dataflow_assets.sandbox.server import Sandbox
+from dataflow_assets.sandbox.stripe.truth import STREAMS
+from dataflow_assets.sandbox.world import Clock, WorldConfig
+config = WorldConfig(seed=int(sys.argv[1]), customers_per_day=2, stripe_accounts=2)
+sandbox = Sandbox(config, Clock(datetime(2026, 4, 20, 12, tzinfo=UTC)))
+digest = hashlib.sha256()
+for stream in sorted(STREAMS):
+    for row in sandbox.vendors["stripe"].truth(stream, TruthQuery()):
+        digest.update(msgspec.json.encode(row))
+print(digest.hexdigest())
+"""
 
 
 @pytest.fixture(scope="module")
@@ -214,3 +235,16 @@ def test_without_a_version_an_account_gets_the_one_it_has(api: Api, sandbox: Run
 @pytest.mark.parametrize("version", ["2022-11-15", "2026-10-28", "endive"])
 def test_a_version_that_is_not_reproduced_is_refused(api: Api, version: str) -> None:
     assert api.get("customers", Stripe_Version=version).status_code == 400
+
+
+def told_by_another_process(seed: int, hash_seed: str) -> str:
+    environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
+    command = [sys.executable, "-c", TELL_EVERYTHING, str(seed)]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def test_the_same_seed_tells_the_same_in_every_process_and_another_seed_does_not() -> None:
+    first = told_by_another_process(7, "1")
+    assert len(first) == 64
+    assert told_by_another_process(7, "2") == first
+    assert told_by_another_process(8, "1") != first

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from dbt_command import DBT_DIR, Dbt
 
-from dataflow_assets.connectors.meta_ads import ATTRIBUTION_WINDOWS
+from dataflow_assets.connectors.meta_ads.streams import ATTRIBUTION_WINDOWS
 
 FACTS = ("fct_ad_performance_daily", "fct_campaign_performance")
 

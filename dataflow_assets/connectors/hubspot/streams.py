@@ -21,7 +21,9 @@ _ARCHIVED = flag("archived", "Whether it is in the recycle bin.", default=False)
 _ARCHIVED_AT = instant("archived_at", "When it was put there.", path="archivedAt")
 
 
-def _object(name: str, description: str, cursor: str, columns: tuple[Column, ...]) -> Stream:
+def _object(
+    name: str, description: str, cursor: str, columns: tuple[Column, ...], event_days: tuple[str, ...] = ()
+) -> Stream:
     moved = "Last change of a property; archiving and most changes of associations do not move it."
     return Stream(
         name=name,
@@ -34,6 +36,7 @@ def _object(name: str, description: str, cursor: str, columns: tuple[Column, ...
         overlap=LATE,
         sweep_every=timedelta(days=7),
         by_day=True,
+        event_days=event_days,
         ignored=(
             "updatedAt",
             "url",
@@ -78,6 +81,7 @@ CONTACTS = _object(
         words("hs_facebook_click_id", "Facebook click id (fbclid)."),
         words("li_fat_id", "LinkedIn click id; null where the portal has no such property."),
     ),
+    event_days=("createdate",),
 )
 
 COMPANIES = _object(
@@ -108,6 +112,7 @@ DEALS = _object(
         yes("hs_is_closed", "Whether its stage is a closed one."),
         yes("hs_is_closed_won", "Whether its stage is a won one."),
     ),
+    event_days=("createdate", "closedate"),
 )
 
 
@@ -221,6 +226,7 @@ DEAL_STAGE_HISTORY = Stream(
     cursor="deal_updated_at",
     overlap=LATE,
     sweep_every=timedelta(days=7),
+    event_days=("entered_at",),
     columns=(
         text("deal_id", "Deal.", path="dealId", required=True),
         text("stage_id", "Stage it entered: `pipeline_stages.id`.", path="value", required=True),

@@ -9,8 +9,8 @@ which costs one request per window instead of one per campaign or creative.
 
 from datetime import date
 
-from dataflow_assets.connectors.base import Connector
-from dataflow_assets.connectors.linkedin_ads.reading import accounts, api, newer, read
+from dataflow_assets.connectors.base import Connector, Landing
+from dataflow_assets.connectors.linkedin_ads.reading import account_of, accounts, api, newer, read
 from dataflow_assets.connectors.linkedin_ads.streams import NAME, STREAMS
 
 CONNECTOR = Connector(
@@ -25,6 +25,26 @@ CONNECTOR = Connector(
     account_ids=lambda settings: settings.linkedin_ads.account_ids,
     initial_history_days=lambda settings: settings.linkedin_ads.initial_history_days,
     lookback_days=lambda settings: settings.linkedin_ads.lookback_days,
+    landing=Landing(
+        tables={
+            "ad_accounts": "accounts",
+            "campaign_groups": "campaign_groups",
+            "campaigns": "campaigns",
+            "creatives": "creatives",
+            "analytics_campaign": "ad_campaign_analytics",
+            # A custom statistics report: `ad_creative_analytics` does not say which campaign a creative belongs to.
+            "analytics_creative": "custom_statistics_creatives",
+        },
+        columns={
+            "ad_accounts": {"created_at": "created", "last_modified_at": "lastModified"},
+            "campaign_groups": {"created_at": "created", "last_modified_at": "lastModified"},
+            "campaigns": {"created_at": "created", "last_modified_at": "lastModified"},
+            "analytics_campaign": {"date": "start_date"},
+            "analytics_creative": {"date": "start_date"},
+        },
+        account=account_of,
+        accounts_in="ad_accounts",
+    ),
     retention_days=3_650,  # ten years
     version=lambda settings: settings.linkedin_ads.api_version,
     version_ends={

@@ -194,6 +194,11 @@ async def accounts(caller: Caller, settings: Settings) -> Sequence[Account]:
     ]
 
 
+def account_of(row: Mapping[str, Any]) -> Account:
+    """The account a row of the table `ad_accounts` is about."""
+    return Account(row["id"], row.get("name", ""), row.get("currency", ""), UTC_ZONE)
+
+
 async def read(caller: Caller, account: Account, stream: Stream, window: Window) -> AsyncIterator[Page]:
     """Pages of one account's records in a window, in no promised order."""
     node = f"adAccounts/{account.id}"

@@ -6,6 +6,7 @@ from dataflow_assets.sandbox.stripe import ids
 from dataflow_assets.sandbox.stripe.errors import StripeError, invalid, not_reproduced
 from dataflow_assets.sandbox.stripe.ids import Place
 from dataflow_assets.sandbox.stripe.shapes.frame import Row
+from dataflow_assets.sandbox.stripe.shapes.people import deleted_customer
 from dataflow_assets.sandbox.stripe.showing import Showroom
 from dataflow_assets.sandbox.stripe.versions import CURRENT
 
@@ -91,6 +92,8 @@ class Expander:
             place = ids.read(kind, self._room.frame.seller.index, text)
             thing = self._room.things.find(kind, place) if place else None
             if thing is not None:
+                if kind == "customer" and not thing.exists(self._tick):
+                    return deleted_customer(self._room.frame, thing.life)
                 return self._room.show(thing, self._tick, self._version)
         raise not_reproduced(f"expanding `{path}`", "expand")
 

@@ -27,10 +27,11 @@ def plan_aftermath(run: Run, charge: Charge) -> None:
 
 
 def refund(run: Run, serial: int, partial: bool) -> None:
-    """Give a charge back, whole or in part, unless it is disputed. Some charges are given back in several parts."""
+    """Give a charge back, whole or in part, unless it is disputed or too old. Some are given back in several parts."""
     timeline = run.timeline
     charge = timeline.charges[serial]
-    if charge.dispute is not None:
+    latest = instant_of(charge.created) + LATEST_REFUND_DAYS * DAY_SECONDS
+    if charge.dispute is not None or run.now > latest:
         return
     number = len(timeline.refunds)
     much, why, pending, fails, again, gap, *_ = run.fate.draws(Topic.REFUND, number)
@@ -48,7 +49,7 @@ def refund(run: Run, serial: int, partial: bool) -> None:
     if waits:
         run.later(run.now + days(gap, 1, 4), _settle, number, happens(fails, 300))
     next_at = run.now + days(gap, 2, 30)
-    if partial and happens(again, 300) and next_at <= instant_of(charge.created) + LATEST_REFUND_DAYS * DAY_SECONDS:
+    if partial and happens(again, 300) and next_at <= latest:
         run.later(next_at, refund, serial, True)
 
 

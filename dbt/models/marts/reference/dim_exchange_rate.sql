@@ -73,7 +73,7 @@ spans as (
     select
         currency,
         valid_from,
-        lead(valid_from, 1, date 'infinity') over (partition by currency order by valid_from) as valid_to
+        lead(valid_from, 1, date '9999-12-31') over (partition by currency order by valid_from) as valid_to
     from changes
 )
 
