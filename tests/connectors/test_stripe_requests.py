@@ -222,6 +222,19 @@ def test_a_record_that_vanished_while_paging_does_not_break_it(platform: Platfor
     assert [sent.query.get("starting_after") for sent in wire.sent] == [None, "b", "c", "d"]
 
 
+def test_a_page_that_is_empty_for_once_is_asked_for_again(platform: Platform) -> None:
+    told = [
+        page([], more=True),
+        page([{"id": "b"}], more=True),
+        page([], more=True),
+        page([], more=True),
+        page([{"id": "a"}]),
+    ]
+    wire = scripted(lambda _: told.pop(0))
+    assert [row["id"] for row in read(platform, ACCOUNT, "customers", EVERYTHING, wire)] == ["b", "a"]
+    assert [sent.query.get("starting_after") for sent in wire.sent] == [None, None, "b", "b", "b"]
+
+
 def test_law_6_paging_that_cannot_go_on_is_no_end(platform: Platform) -> None:
     def vanished(sent: Sent) -> Any:
         return missing("starting_after") if "starting_after" in sent.query else page([{"id": "a"}], more=True)
@@ -699,8 +712,8 @@ def test_law_7_a_throttle_beyond_our_patience_is_raised_with_its_time(platform: 
     assert raised.value.wait_seconds == 3600
 
 
-@pytest.mark.parametrize("fault", ["cursor_gone", "duplicate_rows"])
-def test_a_page_that_overlaps_or_lost_its_begin_costs_no_record(
+@pytest.mark.parametrize("fault", ["cursor_gone", "duplicate_rows", "empty_page_with_more"])
+def test_a_page_that_overlaps_is_empty_or_lost_its_begin_costs_no_record(
     make_platform: MakePlatform, sandbox: RunningSandbox, fault: str
 ) -> None:
     platform = platform_of(make_platform, sandbox.url)

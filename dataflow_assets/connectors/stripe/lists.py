@@ -13,6 +13,7 @@ from dataflow_assets.resources.failures import Retryable
 from dataflow_assets.resources.http import Caller, Reply
 
 TRIES_AFTER_A_VANISHED_RECORD = 5
+TRIES_OF_AN_EMPTY_PAGE = 3
 REQUESTS_AT_ONCE = 8  # of one account and stream; one after the other they would use a third of the rate
 
 Fields = dict[str, msgspec.Raw]
@@ -45,6 +46,7 @@ _decode_word = msgspec.json.Decoder(str | _Record | None).decode
 async def pages(caller: Caller, path: str, query: Mapping[str, Any]) -> AsyncIterator[msgspec.Raw]:
     """Every page of a list as a JSON array, newest records first. Raises Retryable when paging does not move on."""
     last: list[str] = []
+    empty = 0
     while True:
         reply = await _page_after(caller, path, {**query, "limit": PAGE_SIZE}, last)
         try:
@@ -55,9 +57,10 @@ async def pages(caller: Caller, path: str, query: Mapping[str, Any]) -> AsyncIte
         yield found.data
         if not found.has_more:
             return
-        if not ids or ids[-1:] == last[-1:]:
+        empty = 0 if ids else empty + 1
+        if ids[-1:] == last[-1:] != [] or empty == TRIES_OF_AN_EMPTY_PAGE:
             raise Retryable("paging does not move on.", vendor=NAME, account=caller.account)
-        last = ids
+        last = ids or last  # after a page that was empty for once the same call brings the records
 
 
 async def _page_after(caller: Caller, path: str, query: Mapping[str, Any], last: Sequence[str]) -> Reply:
