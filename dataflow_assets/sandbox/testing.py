@@ -71,6 +71,10 @@ class RunningSandbox:
         """Let everything work again."""
         self._sandbox.core.faults.clear()
 
+    def fault_names(self, vendor: str) -> list[str]:
+        """What can go wrong at a vendor."""
+        return sorted(self._sandbox.vendors[vendor].faults)
+
     def faults(self) -> list[dict[str, object]]:
         """The rules in force with how often each has `fired`."""
         return self._sandbox.core.faults.listing()

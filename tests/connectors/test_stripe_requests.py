@@ -108,7 +108,13 @@ def test_law_9_a_refused_key_is_told_by_its_place_and_holds_no_other_back(make_p
     assert not [part for part in (secret, "efgh", "sk_test") if part in repr(found)]
 
 
-def test_law_9_a_fault_that_passes_holds_back_its_own_key_only_but_is_raised_when_all_have_it(
+def test_a_refused_key_is_told_even_when_it_is_the_only_one(make_platform: MakePlatform) -> None:
+    (found,) = accounts(platform_of(make_platform, NOWHERE, "sk_a"), by_key(sk_a=REFUSED))
+    assert found.id == "key 1 of 1"
+    assert found.problem
+
+
+def test_law_9_a_fault_that_passes_holds_back_its_own_key_only(
     make_platform: MakePlatform,
 ) -> None:
     platform = platform_of(make_platform, NOWHERE, "sk_a", "sk_b")
@@ -497,6 +503,7 @@ def changed(number: int, at: int, *items: str, was: tuple[str, ...] = (), **more
 def by_id(found: list[Row]) -> dict[str, tuple[int, bool]]:
     """Of each item the time of the event and whether it is marked deleted."""
     assert {row["subscription"] for row in found} == {"sub_1"}
+    assert len({row["id"] for row in found}) == len(found)
     return {row["id"]: (row["updated_at"], row.get("deleted", False)) for row in found}
 
 
