@@ -122,14 +122,16 @@ class Landing:
     """How Airbyte's source of a vendor lays out what our streams hold.
 
     `tables` gives its stream for ours, `columns` its column (or path into a JSON column) for ours where no spelling of
-    ours is it. `account_column` tells rows of several accounts apart. `accounts_in` is our stream of accounts, whose
+    ours is it. `account_columns` gives, for our streams, the column (or path) that tells rows of several accounts
+    apart: it holds the account's id, with `account_prefix` or without. `accounts_in` is our stream of accounts, whose
     records `account` reads; None where one connection is one account.
     """
 
     tables: Mapping[str, str]
     account: Callable[[Mapping[str, Any]], Account]
     columns: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    account_column: str = ""
+    account_columns: Mapping[str, str] = field(default_factory=dict)
+    account_prefix: str = ""
     accounts_in: str | None = None
 
 
@@ -143,7 +145,6 @@ class Connector:
     name: str
     title: str
     streams: tuple[Stream, ...]
-    is_on: Callable[[Settings], bool]  # its credentials are set
     api: Callable[[Settings], VendorApi]
     accounts: Callable[[Caller, Settings], Awaitable[Sequence[Account]]]
     read: Read

@@ -717,7 +717,6 @@ CONNECTOR = Connector(
     name=NAME,
     title="Google Ads",
     streams=STREAMS,
-    is_on=lambda settings: settings.google_ads.is_configured,
     api=api,
     accounts=accounts,
     read=read,

@@ -21,7 +21,7 @@ import msgspec
 from psycopg import sql
 from psycopg.types.json import set_json_loads
 
-from dataflow_assets.connectors.base import Account, Connector, Page, Probe, Stream, Window
+from dataflow_assets.connectors.base import Account, Connector, Landing, Page, Probe, Stream, Window
 from dataflow_assets.connectors.records import Column
 from dataflow_assets.resources.failures import Fatal, Retryable
 from dataflow_assets.resources.http import Caller
@@ -107,17 +107,20 @@ class _Reader:
                     scope="vendor",
                 )
             caller.client.skew = max(newest) - caller.client.clock.now()
-            if landing.accounts_in is None:
-                ids = self.connector.account_ids(self.platform.settings) or ("airbyte",)
-                return [landing.account({"id": ids[0]})]
-            stream = self.connector.stream(landing.accounts_in)
-            table = await self._required(connection, stream.name)
-            found = {}
-            async for records in _records(connection, table, sql.SQL("true"), {}):
-                for record in records:
-                    account = landing.account(_record(stream, record, landing.columns.get(stream.name, {})))
-                    found[account.id] = account
-            return list(found.values())
+            return await self._landed(connection, landing)
+
+    async def _landed(self, connection: AsyncConnection, landing: Landing) -> list[Account]:
+        if landing.accounts_in is None:
+            ids = self.connector.account_ids(self.platform.settings) or ("airbyte",)
+            return [landing.account({"id": ids[0]})]
+        stream = self.connector.stream(landing.accounts_in)
+        table = await self._required(connection, stream.name)
+        found = {}
+        async for records in _records(connection, table, sql.SQL("true"), {}):
+            for record in records:
+                account = landing.account(_record(stream, record, landing.columns.get(stream.name, {})))
+                found[account.id] = account
+        return list(found.values())
 
     async def read(self, caller: Caller, account: Account, stream: Stream, window: Window) -> AsyncIterator[Page]:
         """Pages of one account's rows: of the days of a report, or all there is of an entity."""
@@ -135,12 +138,33 @@ class _Reader:
                     sql.SQL("left({}, 10)::date >= %(start)s and left({}, 10)::date < %(end)s").format(day, day)
                 )
                 values |= {"start": window.start, "end": window.end}
-            if landing.account_column and (column := _column_or_none(table, landing.account_column)):
-                conditions.append(sql.SQL("replace({}, 'act_', '') = %(account)s").format(column))
-                values["account"] = account.id
+            if len(await self._landed(connection, landing)) > 1:
+                conditions.append(await self._of_account(connection, table, stream, landing))
+                values["account"] = [account.id, landing.account_prefix + account.id]
             where = sql.SQL(" and ").join(conditions)
             async for records in _records(connection, table, where, values):
                 yield Page(msgspec.Raw(_encode([_record(declared, record, renamed) for record in records])))
+
+    async def _of_account(
+        self, connection: AsyncConnection, table: _Table, stream: Stream, landing: Landing
+    ) -> sql.Composable:
+        """The condition for the rows of one of several accounts. Raises Fatal when a row does not say whose it is."""
+        name = landing.account_columns.get(stream.name)
+        column = _column_or_none(table, name) if name else None
+        lost: Mapping[str, Any] | None = {}
+        if column:
+            one = sql.SQL("select from {} where {} ~ {} is not true limit 1").format(
+                table.source, column, sql.Literal(f"^({landing.account_prefix})?[0-9]+$")
+            )
+            lost = await (await connection.execute(one)).fetchone()
+        if column is None or lost is not None:
+            # Read all the same they would be counted for every account, or for none.
+            raise Fatal(
+                f"several accounts are landed, and rows of Airbyte's table {table.name} do not say whose they are.",
+                vendor=self.connector.name,
+                hint="Land one account alone, or a report by account: see the page of the vendor in docs/vendors.",
+            )
+        return sql.SQL("{} = any(%(account)s)").format(column)
 
     async def newer(self, caller: Caller, probes: Sequence[Probe]) -> Sequence[Probe]:
         """Streams whose table holds something extracted after our last reading of it."""

@@ -40,9 +40,11 @@ class Counts:
 
 
 async def begin_attempt(
-    connection: AsyncConnection, stream: StreamId, window: DayWindow
+    connection: AsyncConnection, stream: StreamId, window: DayWindow, now: datetime
 ) -> tuple[str, list[DayWindow]]:
     """Start reading a window, or go on with an unfinished attempt up to the same day whose process is gone.
+
+    `now` is the time at the vendor: what was read long ago by its clock is read again.
 
     Returns the attempt's id and the days still to read. The attempt is held by a session lock, which the database drops
     when the process dies: two living processes never take the same attempt.
@@ -51,11 +53,11 @@ async def begin_attempt(
         f"""
         select attempt_id, window_start, window_end from dataflow.sync_attempts
         where (connector, account_id, stream) = (%(connector)s, %(account)s, %(stream)s)
-            and finished_at is null and started_at > now() - interval '{RESUME_WITHIN}'
+            and finished_at is null and started_at > %(now)s - interval '{RESUME_WITHIN}'
             and window_end = %(end)s
         order by started_at desc
         """,
-        {**stream.parameters, "start": window.start, "end": window.end},
+        {**stream.parameters, "end": window.end, "now": now},
     )
     for row in await cursor.fetchall():
         attempt = str(row["attempt_id"])
@@ -69,10 +71,12 @@ async def begin_attempt(
     await _hold(connection, attempt)
     await connection.execute(
         """
-        insert into dataflow.sync_attempts (attempt_id, connector, account_id, stream, window_start, window_end)
-        values (%(attempt)s, %(connector)s, %(account)s, %(stream)s, %(start)s, %(end)s)
+        insert into dataflow.sync_attempts (
+            attempt_id, connector, account_id, stream, window_start, window_end, started_at
+        )
+        values (%(attempt)s, %(connector)s, %(account)s, %(stream)s, %(start)s, %(end)s, %(now)s)
         """,
-        {**stream.parameters, "attempt": attempt, "start": window.start, "end": window.end},
+        {**stream.parameters, "attempt": attempt, "start": window.start, "end": window.end, "now": now},
     )
     return attempt, [window]
 

@@ -213,7 +213,7 @@ class _AccountSync:
             )
         if held is None:
             return
-        attempt, remaining = await ledger.begin_attempt(self.connection, self.id, held)
+        attempt, remaining = await ledger.begin_attempt(self.connection, self.id, held, now)
         parts = [part for block in remaining for part in block.slices(self.stream.slice_days)]
         before = self.report.before
         if before and before.complete_from and day_start(held.end, zone) <= before.instant:

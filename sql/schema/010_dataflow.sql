@@ -31,11 +31,12 @@ create table if not exists dataflow.sync_attempts (
     stream text not null,
     window_start date not null,
     window_end date not null,
-    started_at timestamptz not null default now(),
+    started_at timestamptz not null,
     finished_at timestamptz
 );
 comment on table dataflow.sync_attempts is
 'One read of a window of report days. An unfinished one is taken up again by the next run, less the days it has done.';
+comment on column dataflow.sync_attempts.started_at is 'By the vendor''s clock.';
 create index if not exists sync_attempts_unfinished
 on dataflow.sync_attempts (connector, account_id, stream) where finished_at is null;
 

@@ -50,8 +50,8 @@ MakePlatform = Callable[..., Platform]
 
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[RunningSandbox]:
-    """One ad account."""
-    config = WorldConfig(linkedin_accounts=1, campaigns_per_account=6, ad_sets_per_campaign=2, ads_per_ad_set=2)
+    """Two ad accounts."""
+    config = WorldConfig(linkedin_accounts=2, campaigns_per_account=6, ad_sets_per_campaign=2, ads_per_ad_set=2)
     with run_sandbox(config, now=NOON) as running:
         yield running
 
@@ -62,9 +62,8 @@ def world(make_platform: MakePlatform, sandbox: RunningSandbox) -> World:
     return World(make_platform(sandbox.url, linkedin_ads=settings), sandbox)
 
 
-def account_of(sandbox: RunningSandbox) -> str:
-    (account,) = sandbox.truth("linkedin_ads", "ad_accounts")
-    return str(account["id"])
+def accounts_of(sandbox: RunningSandbox) -> list[str]:
+    return [str(account["id"]) for account in sandbox.truth("linkedin_ads", "ad_accounts")]
 
 
 def run(world: World, stream: Stream) -> StreamReport:
@@ -91,7 +90,7 @@ def stored(world: World, stream: Stream) -> list[Row]:
 # ------------------------------------------------------------------ the source
 
 SEARCH = "q=search&search=(status:(values:List(ACTIVE,PAUSED,ARCHIVED,CANCELED,DRAFT,PENDING_DELETION,REMOVED{})))"
-WITH_CAMPAIGN = "q=statistics&pivots=List(CAMPAIGN,CREATIVE)"
+BY_ACCOUNT = "q=statistics&pivots=List(ACCOUNT,CAMPAIGN{})"
 
 
 def questions(account: str) -> dict[str, str]:
@@ -104,8 +103,8 @@ def questions(account: str) -> dict[str, str]:
         "campaign_groups": f"adAccounts/{account}/adCampaignGroups?{SEARCH.format('')}",
         "campaigns": f"adAccounts/{account}/adCampaigns?{SEARCH.format(',COMPLETED')}",
         "creatives": f"adAccounts/{account}/creatives?q=criteria",
-        "analytics_campaign": f"adAnalytics?q=analytics&pivot=CAMPAIGN&{report}",
-        "analytics_creative": f"adAnalytics?{WITH_CAMPAIGN}&{report}",
+        "analytics_campaign": f"adAnalytics?{BY_ACCOUNT.format('')}&{report}",
+        "analytics_creative": f"adAnalytics?{BY_ACCOUNT.format(',CREATIVE')}&{report}",
     }
 
 
@@ -154,24 +153,57 @@ def test_the_same_rows_land_whoever_fetched_them(airbyte: Destination, world: Wo
         ours[stream.name] = stored(world, stream)
         world.query(f"delete from raw_linkedin_ads.{stream.name} returning 1")
     with reading_from_airbyte(world.platform, LINKEDIN, "linkedin"):
-        for name, question in questions(account_of(sandbox)).items():
-            stream = LINKEDIN.stream(name)
-            airbyte.land(stream, emitted(sandbox, question), NOON)
+        for stream in LINKEDIN.streams:
+            asked = {questions(account)[stream.name] for account in accounts_of(sandbox)}
+            airbyte.land(stream, [row for question in sorted(asked) for row in emitted(sandbox, question)], NOON)
             report = fine(run(world, stream))
             assert report.tally.requests == 0, "Nothing is asked of the vendor."
-            assert report.counts.quarantined == 0, name
-            assert stored(world, stream) == ours[name], name
+            assert report.counts.quarantined == 0, stream.name
+            assert stored(world, stream) == ours[stream.name], stream.name
+
+
+@pytest.fixture
+def accounts(airbyte: Destination, world: World, sandbox: RunningSandbox) -> Iterator[list[dict[str, Any]]]:
+    """The accounts that are landed: both."""
+    with reading_from_airbyte(world.platform, LINKEDIN, "linkedin"):
+        rows = emitted(sandbox, "adAccounts?q=search")
+        airbyte.land(LINKEDIN.stream("ad_accounts"), rows, NOON)
+        yield rows
+
+
+def figures(sandbox: RunningSandbox, account: Any, by: str) -> list[dict[str, Any]]:
+    question = questions(account)[BY_CREATIVE.name].replace(BY_ACCOUNT.format(",CREATIVE"), by)
+    return emitted(sandbox, question)
 
 
 def test_law_6_figures_of_creatives_without_their_campaign_are_set_aside_and_told(
-    airbyte: Destination, world: World, sandbox: RunningSandbox
+    airbyte: Destination, world: World, sandbox: RunningSandbox, accounts: list[dict[str, Any]]
 ) -> None:
-    with reading_from_airbyte(world.platform, LINKEDIN, "linkedin"):
-        asked = questions(account_of(sandbox))
-        airbyte.land(LINKEDIN.stream("ad_accounts"), emitted(sandbox, asked["ad_accounts"]), NOON)
-        alone = asked[BY_CREATIVE.name].replace(WITH_CAMPAIGN, "q=analytics&pivot=CREATIVE")
-        rows = emitted(sandbox, alone)
-        airbyte.land(BY_CREATIVE, rows, NOON)
-        report = fine(run(world, BY_CREATIVE))
-    assert report.counts.quarantined == len(rows) > 0
+    rows = figures(sandbox, accounts[0]["id"], "q=statistics&pivots=List(ACCOUNT,CREATIVE)")
+    airbyte.land(BY_CREATIVE, rows, NOON)
+    assert fine(run(world, BY_CREATIVE)).counts.quarantined == len(rows) > 0
     assert stored(world, BY_CREATIVE) == []
+
+
+def test_law_6_rows_that_do_not_say_whose_they_are_belong_to_nobody_while_there_are_several_accounts(
+    airbyte: Destination, world: World, sandbox: RunningSandbox, accounts: list[dict[str, Any]]
+) -> None:
+    airbyte.land(BY_CREATIVE, figures(sandbox, accounts[0]["id"], BY_ACCOUNT.format(",CREATIVE")), NOON)
+    fine(run(world, BY_CREATIVE))
+    before = stored(world, BY_CREATIVE)
+    airbyte.land(BY_CREATIVE, figures(sandbox, accounts[1]["id"], "q=statistics&pivots=List(CAMPAIGN,CREATIVE)"), NOON)
+    report = run(world, BY_CREATIVE)
+    assert len(report.failed) == 2
+    assert all("do not say whose they are" in str(one.error) for one in report.failed)
+    assert stored(world, BY_CREATIVE) == before != []
+
+
+def test_rows_of_the_only_account_need_not_name_it(airbyte: Destination, world: World, sandbox: RunningSandbox) -> None:
+    with reading_from_airbyte(world.platform, LINKEDIN, "linkedin"):
+        account, _ = emitted(sandbox, "adAccounts?q=search")
+        rows = figures(sandbox, account["id"], "q=statistics&pivots=List(CAMPAIGN,CREATIVE)")
+        airbyte.land(LINKEDIN.stream("ad_accounts"), [account], NOON)
+        airbyte.land(BY_CREATIVE, rows, NOON)
+        fine(run(world, BY_CREATIVE))
+    assert {row["_account_id"] for row in stored(world, BY_CREATIVE)} == {str(account["id"])}
+    assert len(stored(world, BY_CREATIVE)) == len(rows) > 0

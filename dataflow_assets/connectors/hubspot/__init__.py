@@ -16,7 +16,6 @@ CONNECTOR = Connector(
     name=NAME,
     title="HubSpot",
     streams=STREAMS,
-    is_on=lambda settings: settings.hubspot.is_configured,
     api=api,
     accounts=accounts,
     read=read,

@@ -11,13 +11,12 @@ from datetime import date
 
 from dataflow_assets.connectors.base import Connector, Landing
 from dataflow_assets.connectors.linkedin_ads.reading import account_of, accounts, api, newer, read
-from dataflow_assets.connectors.linkedin_ads.streams import NAME, STREAMS
+from dataflow_assets.connectors.linkedin_ads.streams import NAME, STREAMS, URN_OF
 
 CONNECTOR = Connector(
     name=NAME,
     title="LinkedIn Ads",
     streams=STREAMS,
-    is_on=lambda settings: settings.linkedin_ads.is_configured,
     api=api,
     accounts=accounts,
     read=read,
@@ -31,8 +30,9 @@ CONNECTOR = Connector(
             "campaign_groups": "campaign_groups",
             "campaigns": "campaigns",
             "creatives": "creatives",
-            "analytics_campaign": "ad_campaign_analytics",
-            # A custom statistics report: `ad_creative_analytics` does not say which campaign a creative belongs to.
+            # Custom statistics reports, by ACCOUNT and what ours are by: Airbyte's own `ad_campaign_analytics` does not
+            # say which account a campaign belongs to, nor `ad_creative_analytics` which campaign a creative.
+            "analytics_campaign": "custom_statistics_campaigns",
             "analytics_creative": "custom_statistics_creatives",
         },
         columns={
@@ -43,6 +43,12 @@ CONNECTOR = Connector(
             "analytics_creative": {"date": "start_date"},
         },
         account=account_of,
+        account_columns={
+            "ad_accounts": "id",
+            **dict.fromkeys(("campaign_groups", "campaigns", "creatives"), "account"),
+            **dict.fromkeys(("analytics_campaign", "analytics_creative"), "pivotValues.0"),
+        },
+        account_prefix=URN_OF["ACCOUNT"],
         accounts_in="ad_accounts",
     ),
     retention_days=3_650,  # ten years

@@ -15,7 +15,6 @@ CONNECTOR = Connector(
     name=NAME,
     title="Meta Ads",
     streams=STREAMS,
-    is_on=lambda settings: settings.meta_ads.is_configured,
     api=api,
     accounts=accounts,
     read=read,
@@ -36,7 +35,8 @@ CONNECTOR = Connector(
             "insights_ad": "ads_insights",
         },
         account=account_of,
-        account_column="account_id",
+        account_columns=dict.fromkeys((stream.name for stream in STREAMS), "account_id"),
+        account_prefix="act_",
         accounts_in="ad_accounts",
     ),
     # 37 months in the account's zone, less a day of slack: one day more is error 3018.

@@ -43,7 +43,6 @@ CONNECTOR = Connector(
         BALANCE_TRANSACTIONS,
         EVENTS,
     ),
-    is_on=lambda settings: settings.stripe.is_configured,
     api=api,
     accounts=accounts,
     read=read,
