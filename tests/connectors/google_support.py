@@ -9,9 +9,9 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 import httpx
-from dataflow_assets.connectors.google_ads import CONNECTOR
 
 from dataflow_assets.connectors.base import Account
+from dataflow_assets.connectors.google_ads import CONNECTOR
 from dataflow_assets.raw.session import open_client
 from dataflow_assets.resources.clock import SYSTEM_CLOCK, Clock
 from dataflow_assets.resources.http import ApiClient, Caller
