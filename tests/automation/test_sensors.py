@@ -85,7 +85,8 @@ def test_a_changed_entity_asks_for_its_stream_alone(landed: Installation, look: 
     landed.rows("update dataflow.watermarks set watermark = watermark - interval '1 day' where stream = 'campaigns'")
     request = look(NEW_DATA, landed)
     assert selected(request) == {"raw/meta_ads/campaigns"}
-    assert partitions(request) == (None, None)
+    today = datetime.now(UTC).date().isoformat()
+    assert partitions(request) == (today, today), "What changed belongs to the running day."
 
 
 def test_both_kinds_of_news_make_one_request(landed: Installation, look: Look) -> None:
