@@ -1,8 +1,9 @@
 {#- One definition of each metric. The arguments are sums over whatever is looked at: a ratio of sums is right at every
-    grain, an average of ratios at none. A divisor of 0 gives 0. -#}
+    grain, an average of ratios at none. A divisor of 0 gives 0. Wider than amounts of money: what is divided by a
+    millionth can be as large as that makes it. -#}
 
 {% macro ratio(dividend, divisor) -%}
-    coalesce({{ dividend }} / nullif({{ divisor }}::numeric, 0), 0)::numeric(18, 6)
+    coalesce({{ dividend }} / nullif({{ divisor }}::numeric, 0), 0)::numeric(38, 6)
 {%- endmacro %}
 
 {#- Percent of impressions that were clicked. -#}
@@ -38,4 +39,9 @@
 {#- Percent gained on the money spent: (roas - 1) * 100. -#}
 {% macro roi(conversion_value, spend) -%}
     {{ ratio('(' ~ conversion_value ~ ' - ' ~ spend ~ ') * 100', spend) }}
+{%- endmacro %}
+
+{#- Money per new customer. Null without any: 0 would read as free. -#}
+{% macro cac(spend, new_customers) -%}
+    ({{ spend }} / nullif({{ new_customers }}::numeric, 0))::numeric(38, 6)
 {%- endmacro %}

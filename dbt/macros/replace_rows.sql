@@ -8,8 +8,11 @@
 {% endmacro %}
 
 {#- Incremental strategy `replace_all`: the table becomes exactly what the model selects, and stays the same table. dbt's
-    `table` swaps in a new one and drops the old one with every view that people have put on it. -#}
+    `table` swaps in a new one and drops the old one with every view that people have put on it. Facts that read the
+    table are told which of their days its changes concern: `touched_days.sql`. -#}
 {% macro get_incremental_replace_all_sql(arg_dict) %}
+    {%- set days_of = config.get('meta').get('touched_days') %}
+    {% if days_of %}{{ touch_days(arg_dict, context[days_of]) }}{% endif %}
     {{- replace_rows(arg_dict, 'true') -}}
 {% endmacro %}
 

@@ -18,14 +18,14 @@
         campaign_id,
         null as ad_group_id,
         null as ad_id,
-        max(currency) as currency,
+        currency,
         max(report_time_zone) as report_time_zone
         {%- for measure, type in measures.items() %},
         sum({{ measure }} * {{ sign }})::{{ type }} as {{ measure }}
         {%- endfor %}
     from {{ performance }}
     where entity_level in ('campaign', '{{ entity_level }}')
-    group by platform, account_id, campaign_id, date_day
+    group by platform, account_id, campaign_id, date_day, currency
     having
         {%- for measure in measures %}
         {% if not loop.first %}or {% endif %}sum({{ measure }} * {{ sign }}) <> 0

@@ -2,30 +2,48 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
 import psycopg
 import pytest
-from dbt_command import Dbt
+from dbt_command import Dbt, dbt_connection
+from installation import database
+from over_sandbox import NOW, WORLD, Synced, platform_on
 
 from dataflow_assets.connectors import all_connectors
-from dataflow_assets.embedded import acquire, stop
+from dataflow_assets.embedded import Endpoints
 from dataflow_assets.raw.ddl import create_statements
 from dataflow_assets.resources.warehouse import Warehouse
+from dataflow_assets.sandbox.testing import run_sandbox
+
+
+@contextmanager
+def warehouse(servers: Endpoints) -> Iterator[str]:
+    """A database of its own with the schema of the project and empty raw tables."""
+    with database(servers.database_url) as url:
+        Warehouse(url).migrate(s for connector in all_connectors() for s in create_statements(connector))
+        yield url
 
 
 @pytest.fixture(scope="session")
-def database_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def database_url(servers: Endpoints) -> Iterator[str]:
     """A database with the schema of the project and empty raw tables."""
-    state = tmp_path_factory.mktemp("servers")
-    with acquire(state) as lease:
-        Warehouse(lease.endpoints.database_url).migrate(
-            statement for connector in all_connectors() for statement in create_statements(connector)
-        )
-        yield lease.endpoints.database_url
-    stop(state)
+    with warehouse(servers) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def synced(servers: Endpoints, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Synced]:
+    """Everything built over what a first sync of every vendor brought."""
+    folder = tmp_path_factory.mktemp("synced")
+    with warehouse(servers) as url, run_sandbox(WORLD, now=NOW) as sandbox:
+        synced = Synced(Dbt(folder, dbt_connection(url)), platform_on(url, servers.redis_url, sandbox, folder), sandbox)
+        synced.sync()
+        synced.build()
+        yield synced
 
 
 @pytest.fixture(scope="session")

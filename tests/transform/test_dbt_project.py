@@ -11,7 +11,12 @@ from dbt_command import DBT_DIR, Dbt
 
 from dataflow_assets.connectors.meta_ads.streams import ATTRIBUTION_WINDOWS
 
-FACTS = ("fct_ad_performance_daily", "fct_campaign_performance")
+FACTS = (
+    "fct_ad_performance_daily",
+    "fct_campaign_performance",
+    "fct_revenue_daily",
+    "fct_blended_efficiency_daily",
+)
 
 
 def models(dbt: Dbt) -> dict[str, dict[str, Any]]:

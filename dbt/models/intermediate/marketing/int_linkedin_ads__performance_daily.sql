@@ -21,7 +21,7 @@ campaigns as (
         campaign_id,
         null as ad_group_id,
         null as ad_id,
-        max(currency) as currency,
+        currency,
         max(report_time_zone) as report_time_zone,
         sum(impressions)::bigint as impressions,
         sum(clicks)::bigint as clicks,
@@ -30,7 +30,7 @@ campaigns as (
         sum(conversions)::numeric(18, 6) as conversions,
         sum(conversion_value)::numeric(18, 6) as conversion_value
     from ad_groups
-    group by platform, account_id, campaign_id, date_day
+    group by platform, account_id, campaign_id, date_day, currency
 )
 
 select * from campaigns

@@ -2,6 +2,7 @@
     materialized='incremental',
     incremental_strategy='replace_all',
     on_schema_change='append_new_columns',
+    meta={'touched_days': 'days_of_rates'},
 ) }}
 
 {#- From any currency to the home currency, by validity: a rate holds until the next one is known, over weekends and gaps.
