@@ -84,6 +84,7 @@ def test_a_dry_run_tells_partitions_assets_and_cost_and_runs_nothing(
         "partitions": 3,
         "assets": [
             "marts/fct_ad_performance_daily",
+            "marts/fct_blended_efficiency_daily",
             "marts/fct_campaign_performance",
             "metrics/daily_campaign_metrics",
             "metrics/daily_channel_metrics",
@@ -92,7 +93,7 @@ def test_a_dry_run_tells_partitions_assets_and_cost_and_runs_nothing(
         "expected_requests": None,
     }
     text = dataflow("backfill", STREAM, *DAYS, "--dry-run").out
-    assert "Would build 3 partitions, 2026-05-01...2026-05-03, of 5 assets in one run:" in text
+    assert "Would build 3 partitions, 2026-05-01...2026-05-03, of 6 assets in one run:" in text
     assert "Requests: unknown, nothing has been synced yet." in text
     assert_nothing_ran(installed)
 
