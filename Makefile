@@ -1,6 +1,7 @@
 # make demo   set everything up and run the pipeline on the sandbox
 # make dev    the same, staying up: Dagster UI and daemon
 # make test   the tests            make check  linters, types, SQL, dbt
+# make bench  measurements against rivals; takes minutes
 PY ?= python3
 # pyenv's shims refuse a version that is installed and not switched on; then it is taken from where pyenv keeps it.
 PYTHON := $(shell $(PY) -c 'import sys; print(sys.executable)' 2>/dev/null || \
@@ -22,7 +23,7 @@ dev: setup
 setup: $(VENV)/.ok
 
 test: $(VENV)/.dev
-	$(BIN)/python -W default -m pytest -m "not long" $(ARGS)
+	$(BIN)/python -W default -m pytest -m "not long" -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-long: $(VENV)/.dev
 	$(BIN)/python -W default -m pytest -m long $(ARGS)
@@ -45,13 +46,19 @@ $(VENV)/.ok: requirements.lock bootstrap.lock pyproject.toml
 	@$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r requirements.lock || \
 	  $(BIN)/python -m pip install -q --no-deps --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
-	@ln -sfn $(VERSION)/bin .venv/bin
+	@cd .venv && for part in bin lib pyvenv.cfg; do ln -sfn $(VERSION)/$$part $$part; done
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.ok requirements-dev.lock
 	@$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r requirements-dev.lock || \
 	  $(BIN)/python -m pip install -q --no-deps --require-hashes -r requirements-dev.lock
 	@touch $@
+
+bench: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.ingest
+	$(BIN)/python -m benchmarks.requests
+	$(BIN)/python -m benchmarks.aggregates
+	$(BIN)/python -m benchmarks.transform
 
 lock: $(VENV)/.ok
 	@for extra in "" "-dev"; do \

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from dataflow_assets.aggregates.factory import build_aggregate_assets
+from dataflow_assets.aggregates.factory import build_aggregate_assets, build_sweep_checks
 from dataflow_assets.aggregates.registry import all_aggregates
 from dataflow_assets.automation.alerts import build_alert_sensors
 from dataflow_assets.automation.jobs import JOBS
@@ -25,7 +25,7 @@ defs = dg.Definitions(
         *build_dbt_assets(_project),
         build_aggregate_assets(all_aggregates()),
     ],
-    asset_checks=build_raw_checks(_connectors),
+    asset_checks=[*build_raw_checks(_connectors), build_sweep_checks(all_aggregates())],
     jobs=JOBS,
     schedules=build_schedules(),
     sensors=[*build_sensors(_connectors), *build_alert_sensors()],

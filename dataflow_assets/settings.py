@@ -55,6 +55,26 @@ class SandboxSettings(BaseModel):
         return split_names(value)
 
 
+class StorageSettings(BaseModel):
+    """How long facts are kept, and in which form. Both need TimescaleDB; without it facts are rows and stay."""
+
+    model_config = ConfigDict(frozen=True)
+
+    columnstore_after_days: int | None = Field(
+        None,
+        ge=0,
+        description="Age at which facts become columns. 0: never. Empty: 90 days after vendors stopped changing them.",
+    )
+    retention_days: int | None = Field(
+        None,
+        ge=1,
+        description="Ad and conversion facts older than this are dropped; aggregates keep their sums. Empty: never.",
+    )
+    sweep_days: int = Field(
+        400, ge=1, description="How far back the weekly sweep compares aggregates with their facts."
+    )
+
+
 class Settings(BaseSettings):
     """Everything that can be configured. Frozen: one process has one set of values."""
 
@@ -96,6 +116,7 @@ class Settings(BaseSettings):
     hubspot: HubSpotSettings = HubSpotSettings()
     stripe: StripeSettings = StripeSettings()
     sandbox: SandboxSettings = SandboxSettings()
+    storage: StorageSettings = StorageSettings()
 
     @property
     def vendors(self) -> dict[str, VendorSettings]:

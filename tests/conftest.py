@@ -10,6 +10,7 @@ import psycopg
 import pytest
 import redis
 from hypothesis import settings as hypothesis_settings
+from postgres_16 import postgres_16
 
 from dataflow_assets.embedded import Endpoints, acquire, erase
 from dataflow_assets.resources import platform as platform_module
@@ -26,6 +27,15 @@ hypothesis_settings.load_profile("dataflow")
 # Noon UTC: past midnight everywhere but in the Americas, so accounts stand in different report days.
 NOON = datetime(2026, 5, 20, 12, tzinfo=UTC)
 SMALL_WORLD = WorldConfig(meta_accounts=3, campaigns_per_account=3, ad_sets_per_campaign=2, ads_per_ad_set=2)
+
+
+# Folders whose tests take longest: begun first, so that no worker is left alone with them.
+FIRST = ("transform", "e2e", "automation")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the long tests first. A file's tests stay together and in order."""
+    items.sort(key=lambda item: item.path.parent.name not in FIRST)
 
 
 @pytest.fixture(autouse=True)
@@ -48,6 +58,13 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoints]:
     with acquire(state) as lease:
         yield lease.endpoints
     erase(state)
+
+
+@pytest.fixture(scope="session")
+def server_16() -> Iterator[str]:
+    """A PostgreSQL of the oldest version that is supported."""
+    with postgres_16() as url:
+        yield url
 
 
 @pytest.fixture

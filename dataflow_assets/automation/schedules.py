@@ -1,18 +1,18 @@
-"""When vendors are read without being asked: every night the days that still change, by day the running one."""
+"""What happens without being asked: vendors are read, every night and by day; aggregates are compared once a week."""
 
 import asyncio
 from datetime import UTC, datetime
 
 import dagster as dg
 
-from dataflow_assets.automation.jobs import SYNC
+from dataflow_assets.automation.jobs import SWEEP, SYNC
 from dataflow_assets.automation.windows import sync_window, today_window
 from dataflow_assets.partitions import range_tags
 from dataflow_assets.resources.dagster import PlatformResource
 
 
 def build_schedules() -> list[dg.ScheduleDefinition]:
-    """Nightly and intraday. Both are off until switched on in the UI."""
+    """Nightly, intraday and weekly. All are off until switched on in the UI."""
 
     @dg.schedule(job=SYNC, cron_schedule="0 4 * * *", execution_timezone="UTC")
     def nightly(context: dg.ScheduleEvaluationContext, platform: PlatformResource) -> dg.RunRequest:
@@ -26,4 +26,11 @@ def build_schedules() -> list[dg.ScheduleDefinition]:
         now = context.scheduled_execution_time or datetime.now(UTC)
         return dg.RunRequest(run_key=None, tags=range_tags(today_window(now)))
 
-    return [nightly, intraday]
+    weekly_sweep = dg.ScheduleDefinition(
+        name="weekly_sweep",
+        job=SWEEP,
+        cron_schedule="30 5 * * 0",
+        execution_timezone="UTC",
+        description="Finds and repairs aggregates that differ from their facts, whatever made them differ.",
+    )
+    return [nightly, intraday, weekly_sweep]

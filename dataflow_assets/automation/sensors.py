@@ -1,16 +1,18 @@
 """Sensors that fire on new data: at the vendor, and between our own layers."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 
 import dagster as dg
 
 from dataflow_assets.automation.jobs import ONLY_TOUCHED, SYNC, TRANSFORM
 from dataflow_assets.connectors.base import Account, Connector, Kind, Probe, Stream
 from dataflow_assets.partitions import range_tags
-from dataflow_assets.raw.factory import asset_key
+from dataflow_assets.raw.factory import asset_key, op_name
 from dataflow_assets.raw.session import ensure_schema, open_sync
 from dataflow_assets.resources.clock import SYSTEM_CLOCK
 from dataflow_assets.resources.dagster import PlatformResource
@@ -22,6 +24,9 @@ from dataflow_assets.windows import ONE_DAY, DayWindow, local_day
 
 LOOK_EVERY_SECONDS = 300
 CARRY_EVERY_SECONDS = 60
+# To list the accounts anew every few minutes would cost more than to ask what is newer. An account that is new waits
+# for the next full sync, or for this long.
+LISTING_HOLDS = timedelta(hours=1)
 TAG = "dataflow/sensor"
 UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,
@@ -38,17 +43,17 @@ def build_sensors(connectors: Sequence[Connector]) -> list[dg.SensorDefinition]:
 
 @dataclass(frozen=True)
 class Newer:
-    """What a vendor has that we do not: streams of entities and events with changes, and complete days not read yet.
+    """What a vendor has that we do not: changes of entities and events, and complete days not read yet.
 
-    `requests` is what it cost to ask.
+    `accounts` gives, by stream, those that have it; `requests` is what it cost to ask.
     """
 
-    entities: tuple[Stream, ...]
+    accounts: Mapping[str, tuple[str, ...]]
     days: DayWindow | None
     requests: int = 0
 
     def __bool__(self) -> bool:
-        return bool(self.entities) or self.days is not None
+        return bool(self.accounts)
 
 
 async def find_newer(platform: Platform, connector: Connector) -> Newer:
@@ -56,8 +61,8 @@ async def find_newer(platform: Platform, connector: Connector) -> Newer:
     ensure_schema(platform)
     with platform.warehouse.connect() as connection:
         known = read_watermarks(connection)
-    async with open_sync(platform, connector) as sync:
-        caller, now = sync.client.caller(), sync.client.vendor_now()
+    async with open_sync(platform, connector, listing_holds=LISTING_HOLDS) as sync:
+        caller = sync.client.caller()
         probes = [
             Probe(account, stream, watermark.instant)
             for account in sync.accounts
@@ -66,29 +71,33 @@ async def find_newer(platform: Platform, connector: Connector) -> Newer:
             and (watermark := known.get(StreamId(connector.name, account.id, stream.name)))
         ]
         found = await sync.connector.newer(caller, probes) if probes else []
-        windows = [window for account in sync.accounts for window in _new_days(connector, account, known, now)]
+        now = sync.client.vendor_now()  # by the answers just had
         requests = caller.tally.requests + sync.overhead.requests
-    entities = {probe.stream.name: probe.stream for probe in found}
+        news = [(probe.stream.name, probe.account.id) for probe in found]
+        windows = []
+        for account in sync.accounts:
+            for stream, window in _new_days(connector, account, known, now):
+                news.append((stream.name, account.id))
+                windows.append(window)
+    accounts: defaultdict[str, tuple[str, ...]] = defaultdict(tuple)
+    for name, account_id in news:
+        accounts[name] += (account_id,)
     days = DayWindow(min(w.start for w in windows), max(w.end for w in windows)) if windows else None
-    return Newer(tuple(entities.values()), days, requests)
+    return Newer(accounts, days, requests)
 
 
 def _new_days(
     connector: Connector, account: Account, known: Mapping[StreamId, Watermark], now: datetime
-) -> list[DayWindow]:
+) -> Iterator[tuple[Stream, DayWindow]]:
+    """Complete days of each report stream that one account has and we have not."""
     today = local_day(now, account.zone)
     partitions_end = SYSTEM_CLOCK.now().date() + ONE_DAY
-    marks = [
-        watermark
-        for stream in connector.streams
-        if stream.kind is Kind.REPORT and (watermark := known.get(StreamId(connector.name, account.id, stream.name)))
-    ]
-    reached = [local_day(mark.instant, account.zone) for mark in marks]
-    return [
-        window
-        for start in reached
-        if start < today and (window := DayWindow(start, today).clip(end=partitions_end)) is not None
-    ]
+    for stream in connector.streams:
+        mark = known.get(StreamId(connector.name, account.id, stream.name))
+        if stream.kind is Kind.REPORT and mark and (start := local_day(mark.instant, account.zone)) < today:
+            window = DayWindow(start, today).clip(end=partitions_end)
+            if window is not None:
+                yield stream, window
 
 
 def _is_busy(context: dg.SensorEvaluationContext, name: str) -> bool:
@@ -118,13 +127,21 @@ def _new_data_sensor(connector: Connector) -> dg.SensorDefinition:
 
 def _requests(connector: Connector, newer: Newer, name: str) -> list[dg.RunRequest]:
     tags = {TAG: name} | range_tags(newer.days or running_day())
-    return [dg.RunRequest(asset_selection=newer_assets(connector, newer), tags=tags, run_config={})]
+    config = {"ops": newer_ops(connector, newer)}
+    return [dg.RunRequest(asset_selection=newer_assets(connector, newer), tags=tags, run_config=config)]
 
 
 def newer_assets(connector: Connector, newer: Newer) -> list[dg.AssetKey]:
     """The raw assets that have something to read."""
-    reports = [stream for stream in connector.streams if stream.kind is Kind.REPORT and newer.days]
-    return [asset_key(connector, stream) for stream in (*newer.entities, *reports)]
+    return [asset_key(connector, connector.stream(name)) for name in newer.accounts]
+
+
+def newer_ops(connector: Connector, newer: Newer) -> dict[str, Any]:
+    """Run configuration of those assets: each reads the accounts that have something, and asks the others nothing."""
+    return {
+        op_name(connector, connector.stream(name)): {"config": {"accounts": list(accounts)}}
+        for name, accounts in newer.accounts.items()
+    }
 
 
 def running_day() -> DayWindow:

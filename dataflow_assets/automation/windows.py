@@ -44,7 +44,7 @@ async def sync_window(
 
 async def _of(platform: Platform, connector: Connector, known: Mapping[StreamId, Watermark]) -> list[DayWindow]:
     reports = [stream for stream in connector.streams if stream.kind is Kind.REPORT]
-    async with open_sync(platform, connector) as sync:
+    async with open_sync(platform, connector, listing_holds=timedelta(0)) as sync:
         if not sync.accounts:
             raise Fatal("the credentials see no account.", vendor=connector.name, scope="vendor")
         now = sync.client.vendor_now()

@@ -1,11 +1,13 @@
 """A stream's declaration in, its Pandera contract out: what the landed table must look like."""
 
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
 import pandera.polars as pa
 import polars as pl
 from psycopg import sql
+from psycopg.rows import tuple_row
 
 from dataflow_assets.connectors.base import Connector, Kind, Stream
 from dataflow_assets.connectors.records import Column, ColumnType
@@ -14,6 +16,7 @@ from dataflow_assets.resources.warehouse import Connection
 from dataflow_assets.windows import DayWindow
 
 FAILURES_SHOWN = 5
+ROWS_PER_FRAME = 50_000  # a validation has a fixed cost; with fewer rows it is felt
 _POLARS: dict[ColumnType, Any] = {
     ColumnType.TEXT: pl.String,
     ColumnType.BIGINT: pl.Int64,
@@ -50,17 +53,25 @@ def _bound(column: Column) -> int | Decimal:
     return Decimal(low) if column.type is ColumnType.NUMERIC else low
 
 
-def landed(connection: Connection, connector: Connector, stream: Stream, window: DayWindow | None) -> pl.DataFrame:
-    """The landed rows of a stream, of a window of report days or all, as the contract's frame."""
+def landed(
+    connection: Connection, connector: Connector, stream: Stream, window: DayWindow | None
+) -> Iterator[pl.DataFrame]:
+    """The landed rows of a stream, of a window of report days or all, as the contract's frames.
+
+    One after the other, so that a table of any size is looked at in the same memory. What a frame cannot see, a key
+    that is also in another one, the table's primary key keeps out.
+    """
     columns = [_selected(column) for column in stream.columns]
     query = sql.SQL("select _account_id, {} from {}").format(sql.SQL(", ").join(columns), table(connector, stream))
     values: dict[str, Any] = {}
     if window is not None and stream.kind is Kind.REPORT and stream.report_day:
         query += sql.SQL(" where {day} >= %(start)s and {day} < %(end)s").format(day=sql.Identifier(stream.report_day))
         values = {"start": window.start, "end": window.end}
-    rows = connection.execute(query, values).fetchall()
     schema = {"_account_id": pl.String, **{column.name: _POLARS[column.type] for column in stream.columns}}
-    return pl.DataFrame(rows, schema=schema, orient="row")
+    with connection.cursor("landed", row_factory=tuple_row) as cursor:
+        cursor.execute(query, values)
+        while rows := cursor.fetchmany(ROWS_PER_FRAME):
+            yield pl.DataFrame(rows, schema=schema, orient="row")
 
 
 def _selected(column: Column) -> sql.Composable:

@@ -39,16 +39,18 @@ def _checks(connector: Connector, stream: Stream) -> dg.AssetChecksDefinition:
 
         window = window_of(context) if stream.kind is Kind.REPORT and _has_range(context) else None
         with platform.get().warehouse.connect() as connection:
-            frame = contracts.landed(connection, connector, stream, window)
-            broken = contracts.violations(stream, frame)
+            rows, broken = 0, list[str]()
+            for frame in contracts.landed(connection, connector, stream, window):
+                rows += frame.height
+                broken += contracts.violations(stream, frame)[: contracts.FAILURES_SHOWN - len(broken)]
             found = volume_problems(connection, connector, stream, window)
         broken += [f"{found.quarantined} records are in quarantine"] if found.quarantined else []
         yield dg.AssetCheckResult(
             asset_key=key,
             check_name=CONTRACT,
             passed=not broken,
-            description="; ".join(broken) or f"{frame.height} rows keep the contract.",
-            metadata={"rows": frame.height, "window": str(window or "all rows")},
+            description="; ".join(broken) or f"{rows} rows keep the contract.",
+            metadata={"rows": rows, "window": str(window or "all rows")},
         )
         yield dg.AssetCheckResult(
             asset_key=key,

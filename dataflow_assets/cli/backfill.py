@@ -3,16 +3,16 @@
 import json
 import sys
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 
 import dagster as dg
 
+from dataflow_assets.cli.days import wrong_range
 from dataflow_assets.cli.progress import progress
 from dataflow_assets.cli.runs import run_job
 from dataflow_assets.cli.summary import console, print_outcome
 from dataflow_assets.connectors import active_connectors
 from dataflow_assets.connectors.base import Connector, Stream
-from dataflow_assets.partitions import DAILY
 from dataflow_assets.raw.factory import asset_key, op_name
 from dataflow_assets.raw.session import ensure_schema
 from dataflow_assets.resources.budget import Lane
@@ -43,7 +43,7 @@ def run_backfill(
     as_json: bool,
 ) -> int:
     """Plan, and unless it is a dry run, carry out. Returns the exit code."""
-    if problem := _wrong_range(start, end):
+    if problem := wrong_range(start, end):
         sys.stderr.write(f"{problem}\n")
         return WRONG_USE
     window = DayWindow(start, end + ONE_DAY)
@@ -74,18 +74,6 @@ def run_backfill(
     else:
         print_outcome(platform, outcome)
     return 0 if outcome.success else 1
-
-
-def _wrong_range(start: date, end: date) -> str | None:
-    if end < start:
-        return f"--from {start} lies after --to {end}."
-    first = DAILY.start.date()
-    if start < first:
-        return f"{start} lies before the first partition, {first}. DATAFLOW_PARTITIONS_START sets it."
-    today = datetime.now(UTC).date()
-    if end > today:
-        return f"{end} is in the future: the newest partition is {today} (UTC)."
-    return None
 
 
 def _daily(settings: Settings) -> list[tuple[Connector, Stream]]:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import httpx
 
 from dataflow_assets.cli.runs import RunOutcome
-from dataflow_assets.cli.summary import console, print_campaigns, print_outcome, requests_of
+from dataflow_assets.cli.summary import console, print_campaigns, print_channels, print_outcome, requests_of
 from dataflow_assets.cli.sync import sync_newer, sync_now
 from dataflow_assets.raw.session import ensure_schema
 from dataflow_assets.resources.platform import Platform, get_platform
@@ -47,6 +47,9 @@ def run_demo() -> int:
         print_outcome(platform, third, only_read=True)
     console.print()
     print_campaigns(platform)
+    console.print()
+    print_channels(platform)
+    console.print()
     _print_savings(platform, second, asked + (requests_of(platform, third.run_id) if third else 0))
     _print_where_to_look(platform, time.monotonic() - started)
     return 0 if all(run.success for run in (first, second, third) if run) else 1

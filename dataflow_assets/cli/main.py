@@ -86,11 +86,47 @@ def backfill(
 
 
 @app.command()
+def transform(
+    start: Annotated[str | None, typer.Option("--from", help="First report day, YYYY-MM-DD.")] = None,
+    end: Annotated[str | None, typer.Option("--to", help="Last report day, YYYY-MM-DD.")] = None,
+    rebuild: Annotated[
+        str | None,
+        typer.Option(metavar="FACT", help="Build this fact and what is made from it again: all days, or those given."),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Rebuild without asking.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Build facts and aggregates from whatever lies in the raw tables; without a range, the days that changed.
+
+    Reads no vendor and starts no sandbox. Facts are replaced range by range and never dropped.
+    """
+    from dataflow_assets.cli.transform import run_rebuild, run_transform  # noqa: PLC0415
+
+    first, last = _day(start, "--from") if start else None, _day(end, "--to") if end else None
+    if rebuild is None:
+        raise typer.Exit(run_transform(first, last, as_json=as_json))
+    raise typer.Exit(run_rebuild(rebuild, first, last, confirmed=yes, as_json=as_json))
+
+
+@app.command()
 def status(as_json: Json = False) -> None:
     """What is known, how far it is settled, what waits, what is in quarantine, and what was wrong last."""
     from dataflow_assets.cli.status import run_status  # noqa: PLC0415
 
     raise typer.Exit(run_status(as_json=as_json))
+
+
+@app.command()
+def verify(
+    start: Annotated[
+        str | None, typer.Option("--from", help="First day, YYYY-MM-DD. Left out: DATAFLOW_STORAGE__SWEEP_DAYS back.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Compare every aggregate with its facts, repair what differs, and say what did. Ends with 1 if any still does."""
+    from dataflow_assets.cli.verify import run_verify  # noqa: PLC0415
+
+    raise typer.Exit(run_verify(_day(start, "--from") if start else None, as_json=as_json))
 
 
 @app.command()
@@ -199,16 +235,19 @@ def main() -> None:
 
 
 def _exit_code(error: Exception) -> int | None:
+    from dataflow_assets.aggregates.backends import FaultyServer  # noqa: PLC0415
+    from dataflow_assets.aggregates.making import HistoryAtRisk  # noqa: PLC0415
+    from dataflow_assets.aggregates.policies import PolicyRefused  # noqa: PLC0415
     from dataflow_assets.embedded import EmbeddedError  # noqa: PLC0415
     from dataflow_assets.resources.failures import VendorError  # noqa: PLC0415
     from dataflow_assets.resources.warehouse import WarehouseError  # noqa: PLC0415
     from dataflow_assets.settings import SettingsError  # noqa: PLC0415
 
-    if isinstance(error, SettingsError):
+    if isinstance(error, (SettingsError, PolicyRefused)):
         return WRONG_USE
-    if isinstance(error, (WarehouseError, EmbeddedError)):
+    if isinstance(error, (WarehouseError, EmbeddedError, FaultyServer)):
         return NO_SERVER
-    return FAILED if isinstance(error, VendorError) else None
+    return FAILED if isinstance(error, (VendorError, HistoryAtRisk)) else None
 
 
 if __name__ == "__main__":

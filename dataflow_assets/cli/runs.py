@@ -12,6 +12,7 @@ import dagster as dg
 from dataflow_assets.automation.reasons import step_reason
 from dataflow_assets.cli.instance import use_instance
 from dataflow_assets.partitions import range_tags
+from dataflow_assets.resources.dbt_server import warm_dbt
 from dataflow_assets.resources.platform import Platform
 from dataflow_assets.resources.redact import redact
 from dataflow_assets.windows import DayWindow
@@ -30,6 +31,7 @@ class RunOutcome:
     seconds: float
     checks_passed: int = 0
     checks_failed: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)  # checks that tell of something and fail nothing
     failures: list[str] = field(default_factory=list)
 
 
@@ -48,7 +50,8 @@ def run_job(
 
     job = defs.resolve_job_def(job_name)
     started = time.monotonic()
-    with dg.DagsterInstance.get() as instance, _dbt_output_to(platform.settings.state_dir / "log" / "dbt.log"):
+    log = platform.settings.state_dir / "log" / "dbt.log"
+    with warm_dbt(), dg.DagsterInstance.get() as instance, _dbt_output_to(log):
         # Without this Dagster opens a connection to PostgreSQL for every event it stores.
         instance.optimize_for_webserver(STATEMENT_TIMEOUT_MS, pool_recycle=3_600, max_overflow=20)
         result = job.execute_in_process(
@@ -64,7 +67,9 @@ def run_job(
             outcome.checks_passed += 1
         else:
             name = f"{evaluation.asset_key.to_user_string()}: {evaluation.check_name}"
-            outcome.checks_failed.append(redact(f"{name}: {evaluation.description or ''}", platform.secrets))
+            line = redact(": ".join(part for part in (name, evaluation.description) if part), platform.secrets)
+            is_warning = evaluation.severity == dg.AssetCheckSeverity.WARN
+            (outcome.warnings if is_warning else outcome.checks_failed).append(line)
     for event in result.all_events:
         if event.is_step_failure:
             if _is_interruption(event):

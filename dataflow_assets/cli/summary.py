@@ -43,15 +43,39 @@ _CAMPAIGNS: LiteralString = """
     order by (value - spend) * fx.rate desc nulls last limit %s
 """
 
+_CHANNELS: LiteralString = """
+    with recent as (
+        select * from marts.fct_blended_efficiency_daily
+        where date_day > (select max(date_day) - 28 from marts.fct_blended_efficiency_daily where spend_home > 0)
+    )
+    select case when grouping(channel) = 1 then 'all' else channel end as channel, home_currency,
+        sum(spend_home) as spend, sum(clicks) as clicks, sum(new_contacts) as contacts, sum(deals_won) as won,
+        sum(new_customers) as customers, sum(net_revenue_home) as revenue,
+        sum(spend_home) / nullif(sum(new_customers), 0) as cac,
+        sum(claimed_conversion_value_home) / nullif(sum(spend_home), 0) as claimed,
+        sum(net_revenue_home) / nullif(sum(spend_home), 0) as actual
+    from recent
+    group by grouping sets ((channel, home_currency), (home_currency))
+    order by grouping(channel), sum(spend_home) desc, channel
+"""
+
 
 def print_outcome(platform: Platform, outcome: RunOutcome, *, only_read: bool = False) -> None:
     """One run: its tables (all, or only those it has read), its checks, its failures."""
     console.print(_streams(platform, outcome.run_id, only_read=only_read))
+    print_end(platform, outcome)
+
+
+def print_end(platform: Platform, outcome: RunOutcome) -> None:
+    """How a run ended: its checks, its failures."""
     checks = f"checks: {outcome.checks_passed} passed, {len(outcome.checks_failed)} failed"
+    checks += f", {len(outcome.warnings)} to note" if outcome.warnings else ""
     how = "done" if outcome.success else "[bold red]failed[/]"
     console.print(f"{how} in {outcome.seconds:.1f} s, mode [bold]{platform.mode}[/]; {checks}")
     for line in (*outcome.failures, *outcome.checks_failed):
         console.print(f"  [red]x[/] {line}", markup=True, highlight=False)
+    for line in outcome.warnings:
+        console.print(f"  [yellow]![/] {line}", markup=True, highlight=False)
 
 
 def _streams(platform: Platform, run_id: str, *, only_read: bool) -> Table:
@@ -124,6 +148,38 @@ def print_campaigns(platform: Platform) -> None:
                 f"{row['value']:,.2f}",
                 _ratio(row["roi"]),
             )
+    console.print(table)
+
+
+def print_channels(platform: Platform) -> None:
+    """Advertising against what came of it, per channel and over all, in the home currency."""
+    with platform.warehouse.connect() as connection:
+        rows = connection.execute(_CHANNELS).fetchall()
+    if not rows:
+        return
+    table = Table(title=f"Channels, last 28 days, {rows[0]['home_currency']}", box=None, title_justify="left")
+    for name in (
+        "channel",
+        "spend",
+        "clicks",
+        "new contacts",
+        "deals won",
+        "new customers",
+        "net revenue",
+        "CAC",
+        "claimed ROAS",
+        "actual ROAS",
+    ):
+        table.add_column(name, justify="left" if name == "channel" else "right")
+    for row in rows:
+        table.add_row(
+            row["channel"],
+            f"{row['spend']:,.2f}",
+            f"{row['clicks']:,}",
+            *(f"{row[name]:,}" for name in ("contacts", "won", "customers")),
+            f"{row['revenue']:,.2f}",
+            *(_ratio(row[name]) for name in ("cac", "claimed", "actual")),
+        )
     console.print(table)
 
 

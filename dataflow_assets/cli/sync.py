@@ -7,7 +7,7 @@ import sys
 import dagster as dg
 
 from dataflow_assets.automation.jobs import ONLY_TOUCHED
-from dataflow_assets.automation.sensors import find_newer, newer_assets, running_day
+from dataflow_assets.automation.sensors import find_newer, newer_assets, newer_ops, running_day
 from dataflow_assets.automation.windows import sync_window
 from dataflow_assets.cli.instance import use_instance
 from dataflow_assets.cli.progress import progress
@@ -53,6 +53,7 @@ def sync_newer(platform: Platform) -> tuple[RunOutcome | None, int]:
     """
     selection: list[dg.AssetKey] = []
     windows = [running_day()]
+    ops = dict(ONLY_TOUCHED["ops"])
     asked = 0
     for connector in active_connectors(platform.settings):
         try:
@@ -61,6 +62,7 @@ def sync_newer(platform: Platform) -> tuple[RunOutcome | None, int]:
             _complain(str(error))
             continue
         selection += newer_assets(connector, newer)
+        ops |= newer_ops(connector, newer)
         windows += [newer.days] if newer.days else []
         asked += newer.requests
     if not selection:
@@ -72,7 +74,7 @@ def sync_newer(platform: Platform) -> tuple[RunOutcome | None, int]:
     downstream = dg.AssetSelection.all() - dg.AssetSelection.key_prefixes("raw")
     carried = downstream.resolve(defs.resolve_asset_graph())
     with progress(platform, "sync of what is newer"):
-        outcome = run_job(platform, "sync", window=window, selection=[*selection, *carried], run_config=ONLY_TOUCHED)
+        outcome = run_job(platform, "sync", window=window, selection=[*selection, *carried], run_config={"ops": ops})
     return outcome, asked
 
 

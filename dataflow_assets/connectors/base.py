@@ -41,6 +41,9 @@ class Stream:
     ignored: tuple[str, ...] = ()  # fields (paths) the vendor sends that we know and do not keep
     report_day: str | None = None  # report: the column with the day, in the account's time zone
     slice_days: int = 1  # report: days fetched and committed together
+    # The vendor refuses questions by size: its fields may be asked for in groups, since a row is the same whatever is
+    # asked for with it, and its pages may be smaller.
+    is_divisible: bool = False
     cursor: str | None = None  # entity, event: the column that moves when a record changes
     overlap: timedelta = timedelta(0)  # entity, event: how far below the watermark the next read starts
     sweep_every: timedelta | None = None  # entity: how often everything is listed, to see what vanished; 0: always
@@ -103,9 +106,14 @@ Window = DayWindow | Since
 
 @dataclass(frozen=True)
 class Page:
-    """Records as the vendor sent them: a JSON array, not yet decoded."""
+    """Records as the vendor sent them: a JSON array, not yet decoded.
+
+    Where a vendor lists changes oldest first, `complete_to` says that with this page everything has come that changed
+    before that moment: a long reading is then stored in parts, and one that breaks off is not begun anew.
+    """
 
     records: msgspec.Raw
+    complete_to: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -118,18 +126,41 @@ class Probe:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LandedList:
+    """Records that Airbyte keeps as a list inside those of another table: one for each thing in `column`.
+
+    `owner` is the column that tells the other table's records apart, of which the newest version counts; one with the
+    flag `unless` shows nothing.
+    """
+
+    column: str
+    owner: str
+    unless: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Landing:
     """How Airbyte's source of a vendor lays out what our streams hold.
 
-    `tables` gives its stream for ours, `columns` its column (or path into a JSON column) for ours where no spelling of
-    ours is it. `account_columns` gives, for our streams, the column (or path) that tells rows of several accounts
-    apart: it holds the account's id, with `account_prefix` or without. `accounts_in` is our stream of accounts, whose
-    records `account` reads; None where one connection is one account.
+    Everything is by the name of our stream; one without a table has no counterpart, and what we have of it stays as it
+    is. `tables` gives its table, `also` further ones with more of the same records, which need not be there. `only` are
+    values that a row must have, `lists` where a row holds a list of our records. `columns` gives Airbyte's column (or
+    path into a JSON column) for ours where no spelling of ours is it; below `lists`, `owner.` leads to the row that
+    holds the list, and `value` is what is listed when it is no object. `constants` stand for what Airbyte does not
+    tell.
+
+    `account_columns` gives the column (or path) that tells rows of several accounts apart: it holds the account's id,
+    with `account_prefix` or without. `accounts_in` is our stream of accounts, whose records `account` reads (None for
+    one that has no data of its own); without it one connection is one account.
     """
 
     tables: Mapping[str, str]
-    account: Callable[[Mapping[str, Any]], Account]
+    account: Callable[[Mapping[str, Any]], Account | None]
+    also: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    only: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    lists: Mapping[str, LandedList] = field(default_factory=dict)
     columns: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    constants: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     account_columns: Mapping[str, str] = field(default_factory=dict)
     account_prefix: str = ""
     accounts_in: str | None = None

@@ -39,11 +39,11 @@ def primary_key(stream: Stream) -> tuple[str, ...]:
     return stream.key if stream.kind is Kind.REPORT else ("_account_id", *stream.key)
 
 
-def create_statements(connector: Connector) -> Iterator[sql.Composed]:
+def create_statements(connector: Connector) -> Iterator[str]:
     """Idempotent DDL of all raw tables of a connector."""
-    yield sql.SQL("create schema if not exists {}").format(sql.Identifier(schema_name(connector)))
+    yield sql.SQL("create schema if not exists {}").format(sql.Identifier(schema_name(connector))).as_string()
     for stream in connector.streams:
-        yield from _table_statements(connector, stream)
+        yield from (statement.as_string() for statement in _table_statements(connector, stream))
 
 
 def _table_statements(connector: Connector, stream: Stream) -> Iterator[sql.Composed]:

@@ -66,17 +66,21 @@ class Decoder:
         self._one = msgspec.json.Decoder(record, strict=False)
         self._getters = [_getter(column) for column in stream.columns]
         self._parsed = [column for column in stream.columns if column.parse]
+        self._nested = [i for i, c in enumerate(stream.columns) if c.type is ColumnType.JSONB]
         self._decimals = [i for i, c in enumerate(stream.columns) if c.type is ColumnType.NUMERIC]
 
     def decode(self, records: msgspec.Raw) -> Decoded:
         """Decode a JSON array of records. Raises ValueError when it is not a JSON array."""
-        if not _is_suspicious(bytes(records)):
+        if _NUL not in bytes(records):
             try:
                 accepted = self._page.decode(records)
             except ValueError:  # msgspec's errors are ones, and so is text that is not UTF-8
                 pass  # some record is bad or has an unknown field: find out which, one by one
             else:
-                return self._checked(accepted, [None] * len(accepted), lambda: _records(records), [], set())
+                columns = [list(map(get, accepted)) for get in self._getters]
+                # Everything else has been read by now; what is nested is kept as it came.
+                if not any(_is_suspicious(b" ".join(map(bytes, columns[index]))) for index in self._nested):
+                    return self._checked(columns, [None] * len(accepted), lambda: _records(records), [], set())
         return self._one_by_one(records)
 
     def _one_by_one(self, records: msgspec.Raw) -> Decoded:
@@ -96,7 +100,8 @@ class Decoder:
             extras.append(msgspec.json.encode(extra) if extra else None)
             raws.append(raw)
             unknown |= _paths(extra)
-        return self._checked(accepted, extras, lambda: raws, rejected, unknown)
+        columns = [list(map(get, accepted)) for get in self._getters]
+        return self._checked(columns, extras, lambda: raws, rejected, unknown)
 
     def _with_extra(self, raw: msgspec.Raw) -> tuple[msgspec.Struct, dict[str, Any]]:
         fields: dict[str, Any] = _fields(raw)
@@ -105,13 +110,12 @@ class Decoder:
 
     def _checked(
         self,
-        records: Sequence[msgspec.Struct],
+        columns: list[list[Any]],
         extras: list[bytes | None],
         raws: Callable[[], list[msgspec.Raw]],
         rejected: list[Rejected],
         unknown: set[str],
     ) -> Decoded:
-        columns = [[get(record) for record in records] for get in self._getters]
         decoded = Decoded(columns, extras, raws, rejected, unknown)
         for column in self._parsed:
             self._parse(decoded, column)
@@ -119,6 +123,8 @@ class Decoder:
         for index in self._decimals:
             column = self._stream.columns[index]
             low = Decimal(column.ge) if column.ge is not None else None
+            if _are_plain(decoded.columns[index], low):
+                continue
             bad = [
                 row
                 for row, value in enumerate(decoded.columns[index])
@@ -159,7 +165,8 @@ def _parsed(column: Column, written: Any) -> Any:
 
 
 # What PostgreSQL refuses even inside jsonb: NUL characters, numbers of absurd size, bytes that are not UTF-8. A look at
-# the whole page finds what might be one; which record holds one, and whether it does, is judged record by record.
+# many records finds what might be one; which record holds one, and whether it does, is judged record by record.
+_NUL = rb"\u0000"
 _SUSPICIOUS = re.compile(rb"\\u0000|\d[eE][+-]?\d{3}")
 _LARGEST_EXPONENT = 1_000  # anywhere
 _MOST_DIGITS = 28  # of a column: what the contract's frame holds, with nine decimals
@@ -173,6 +180,16 @@ def _is_suspicious(data: bytes) -> bool:
     except UnicodeDecodeError:
         return True
     return False
+
+
+def _are_plain(numbers: Sequence[Decimal | None], low: Decimal | None) -> bool:
+    """Whether all are surely good, told at a glance: few characters, no exponent, no NaN, not below the bound."""
+    given = [number for number in numbers if number is not None]
+    texts = list(map(str, given))
+    if not texts:
+        return True
+    plain = "".join(texts).replace("-", "").replace(".", "").isdecimal() and max(map(len, texts)) <= _MOST_DIGITS
+    return plain and (low is None or min(given) >= low)
 
 
 def _is_storable(number: Decimal, largest: int = _LARGEST_EXPONENT) -> bool:

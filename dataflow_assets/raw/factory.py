@@ -5,13 +5,14 @@ from collections.abc import Sequence
 import dagster as dg
 
 from dataflow_assets.connectors.base import Connector, Stream
-from dataflow_assets.partitions import DAILY, window_of
+from dataflow_assets.partitions import DAILY, result_of, window_of
 from dataflow_assets.raw.ddl import schema_name, system_columns
+from dataflow_assets.raw.outcome import StreamReport
 from dataflow_assets.raw.report import preview, summary
 from dataflow_assets.raw.session import ensure_schema, open_sync
-from dataflow_assets.raw.sync import StreamReport
 from dataflow_assets.resources.budget import Lane
 from dataflow_assets.resources.dagster import PlatformResource
+from dataflow_assets.resources.failures import Throttled
 from dataflow_assets.windows import DayWindow
 
 RETRIES_AFTER_A_TOLD_WAIT = 3
@@ -59,7 +60,11 @@ def _asset(connector: Connector, stream: Stream) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, config: RawConfig, platform: PlatformResource
     ) -> dg.MaterializeResult[None]:
         window = window_of(context) if stream.is_daily else None
-        report = await _sync(context, config, platform, window)
+        try:
+            report = await _sync(context, config, platform, window)
+        except Throttled as error:
+            # Already when the accounts were to be listed: nothing has been read of any.
+            raise _later(context, f"{error} Nothing was read.", error.wait_seconds) from None
         for account in report.accounts:
             for name in account.unknown_fields:
                 context.log.warning(f"{connector.title} has begun to send {name!r} in {stream.name}; kept in _extra.")
@@ -71,7 +76,7 @@ def _asset(connector: Connector, stream: Stream) -> dg.AssetsDefinition:
             # What did land is shown, even though the step is red.
             context.log_event(dg.AssetObservation(asset_key=context.asset_key, metadata=metadata))
             raise _failure(context, report)
-        return dg.MaterializeResult(metadata=metadata)
+        return result_of(context, metadata)
 
     async def _sync(
         context: dg.AssetExecutionContext,
@@ -105,11 +110,18 @@ def _failure(context: dg.AssetExecutionContext, report: StreamReport) -> Excepti
         "Watermarks of the failed ones stay where they were; run again to go on from there.\n" + "\n".join(lines)
     )
     waits = [failed.retry_after_seconds for failed in report.failed if failed.retry_after_seconds is not None]
-    # Dagster's own word for the last try that failed names no account: the last one fails in ours.
-    if len(waits) == len(report.failed) and context.retry_number < RETRIES_AFTER_A_TOLD_WAIT:
-        context.log.warning(text)
-        return dg.RetryRequested(max_retries=RETRIES_AFTER_A_TOLD_WAIT, seconds_to_wait=max(waits))
+    if len(waits) == len(report.failed):
+        return _later(context, text, max(waits))
     return dg.Failure(description=text, allow_retries=False)
+
+
+def _later(context: dg.AssetExecutionContext, text: str, seconds: float) -> Exception:
+    """The step again after a told wait, which holds no slot; after some tries the end."""
+    # Dagster's own word for the last try that failed names no account: the last one fails in ours.
+    if context.retry_number >= RETRIES_AFTER_A_TOLD_WAIT:
+        return dg.Failure(description=text, allow_retries=False)
+    context.log.warning(text)
+    return dg.RetryRequested(max_retries=RETRIES_AFTER_A_TOLD_WAIT, seconds_to_wait=seconds)
 
 
 def table_schema(stream: Stream) -> dg.TableSchema:

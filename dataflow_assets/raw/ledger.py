@@ -13,6 +13,7 @@ from dataflow_assets.resources.warehouse import AsyncConnection
 from dataflow_assets.resources.watermarks import StreamId
 from dataflow_assets.windows import DayWindow, contiguous
 
+PART = ", in parts"  # of a window's name: other parts of the same reading follow
 RESUME_WITHIN = "12 hours"  # an older half-done read would mix figures of two days
 
 
@@ -148,14 +149,18 @@ async def record_slice(
     tally: Tally,
     run_id: str | None,
     error: str | None = None,
+    part: bool = False,
 ) -> None:
-    """Write the ledger row of a slice. A published slice's row belongs into its publishing transaction."""
+    """Write the ledger row of a slice, or of a part of it that others follow.
+
+    A published slice's row belongs into its publishing transaction.
+    """
     days = window if isinstance(window, DayWindow) else window.days
     values: dict[str, Any] = {
         **stream.parameters,
         "sync_id": sync_id,
         "attempt": attempt,
-        "window": str(window),
+        "window": f"{window}{PART}" if part else str(window),
         "start": days.start if days else None,
         "end": days.end if days else None,
         "outcome": outcome,

@@ -10,7 +10,8 @@ from typing import Any
 
 import msgspec
 
-from dataflow_assets.connectors.base import Connector, Kind, Since, Stream
+from dataflow_assets.connectors.base import Connector, Kind, Page, Since, Stream
+from dataflow_assets.raw.batches import Packer
 from dataflow_assets.raw.stage import Stage
 from dataflow_assets.resources.warehouse import AsyncConnection, Warehouse, sql_file
 
@@ -52,15 +53,17 @@ async def _replay_account(
     connection: AsyncConnection, connector: Connector, stream: Stream, account: str, rows: list[dict[str, Any]]
 ) -> Replayed:
     # A window that holds nothing back: the days of quarantined rows are their own.
-    stage = Stage(connection, connector, stream, Since(cursor=None))
-    await stage.open()
+    window = Since(cursor=None)
+    packer = Packer(stream, window)
     accepted = []
     for row in rows:
-        before = stage.rows
-        await stage.add(msgspec.Raw(f"[{row['payload']}]".encode()))
-        if stage.rows > before:
+        before = packer.rows
+        packer.add(Page(msgspec.Raw(f"[{row['payload']}]".encode())))
+        if packer.rows > before:
             accepted.append(row["quarantine_id"])
-    await stage.flush()
+    stage = Stage(connection, connector, stream, window)
+    await stage.take(packer.take())
+    await stage.spill()
     if accepted:
         async with connection.transaction():
             values = {

@@ -7,7 +7,7 @@ from psycopg import sql
 
 from dataflow_assets.connectors.base import Connector, Stream
 from dataflow_assets.raw.ddl import table
-from dataflow_assets.raw.sync import AccountReport, StreamReport
+from dataflow_assets.raw.outcome import AccountReport, StreamReport
 from dataflow_assets.resources.platform import Platform
 
 PREVIEW_ROWS = 5
@@ -33,7 +33,9 @@ def summary(report: StreamReport, mode: str) -> dict[str, Any]:
         "requests": tally.requests,
         "retries": tally.retries,
         "seconds_waited_for_budget": round(tally.budget_wait_seconds, 3),
+        "seconds_waited": round(tally.budget_wait_seconds + tally.retry_wait_seconds, 3),
         "response_bytes": tally.bytes,
+        **_saved(report),
         "touched_days": len({day for account in report.accounts for day in account.touched_days}),
         "accounts": dg.MetadataValue.md(_accounts_table(report.accounts)),
     }
@@ -44,6 +46,20 @@ def summary(report: StreamReport, mode: str) -> dict[str, Any]:
     if settled:
         values["settled_through"] = min(settled).isoformat()
     return values
+
+
+def _saved(report: StreamReport) -> dict[str, Any]:
+    """What the accounts that came through would have cost in full, and where that figure is from."""
+    came = [(account, account.full) for account in report.accounts if account.full]
+    if not came:
+        return {}
+    used, full = sum(account.tally.requests for account, _ in came), sum(cost.requests for _, cost in came)
+    measured = all(cost.is_measured for _, cost in came)
+    return {
+        "requests_of_a_full_sync": full,
+        "requests_of_a_full_sync_are": "measured, in the ledger" if measured else "estimated, from rows and page size",
+        "requests_saved_percent": round(100 * max(1 - used / full, 0), 1) if full else 0.0,
+    }
 
 
 def _accounts_table(accounts: list[AccountReport]) -> str:

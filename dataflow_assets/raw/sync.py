@@ -7,15 +7,21 @@ account's failure is reported and does not stop another's.
 import asyncio
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from dataflow_assets.connectors.base import Account, Connector, Kind, Since, Stream, Window
 from dataflow_assets.raw import ledger
+from dataflow_assets.raw.ahead import ahead
+from dataflow_assets.raw.batches import batches
 from dataflow_assets.raw.ledger import Counts
+from dataflow_assets.raw.outcome import AccountReport, StreamReport
 from dataflow_assets.raw.plan import ReportRules, completion, incremental_window, readable
-from dataflow_assets.raw.stage import Stage
+from dataflow_assets.raw.savings import full_sync
+from dataflow_assets.raw.smaller import Size, read_at, recall, remember
+from dataflow_assets.raw.stage import ROWS_IN_MEMORY, Stage
 from dataflow_assets.resources.failures import Fatal, Throttled, TooMuchData, VendorError
 from dataflow_assets.resources.http import ApiClient, Caller, Tally
 from dataflow_assets.resources.redact import redact
@@ -29,56 +35,9 @@ from dataflow_assets.resources.watermarks import (
 )
 from dataflow_assets.windows import DayWindow, day_start, local_day
 
+BATCHES_AHEAD = 5
 LONGEST_ERROR = 2_000
 EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
-
-
-@dataclass
-class AccountReport:
-    """What happened to one account's stream."""
-
-    account: Account
-    counts: Counts = field(default_factory=Counts)
-    tally: Tally = field(default_factory=Tally)
-    windows: list[Window] = field(default_factory=list)  # published ones
-    touched_days: set[object] = field(default_factory=set)
-    unknown_fields: list[str] = field(default_factory=list)  # seen for the first time
-    before: Watermark | None = None
-    after: Watermark | None = None
-    error: str | None = None
-    retry_after_seconds: float | None = None  # set when waiting is all that is needed
-
-
-@dataclass
-class StreamReport:
-    """What happened to a stream, account by account."""
-
-    connector: Connector
-    stream: Stream
-    accounts: list[AccountReport]
-    overhead: Tally  # requests that were about no single account
-
-    @property
-    def counts(self) -> Counts:
-        """Rows of all accounts."""
-        total = Counts()
-        for report in self.accounts:
-            total.add(report.counts)
-        return total
-
-    @property
-    def tally(self) -> Tally:
-        """Cost of all accounts."""
-        total = Tally()
-        total.add(self.overhead)
-        for report in self.accounts:
-            total.add(report.tally)
-        return total
-
-    @property
-    def failed(self) -> list[AccountReport]:
-        """Accounts that did not come through."""
-        return [report for report in self.accounts if report.error is not None]
 
 
 @dataclass
@@ -165,6 +124,8 @@ class _AccountSync:
     connection: AsyncConnection
     stream: Stream
     report: AccountReport
+    size: Size = field(init=False)  # of the questions
+    remembered: Size = field(init=False)
 
     @property
     def id(self) -> StreamId:
@@ -172,10 +133,16 @@ class _AccountSync:
 
     async def run(self, window: DayWindow | None, *, full: bool, again: bool) -> None:
         self.report.before = self.report.after = await read_watermark(self.connection, self.id)
+        self.size = self.remembered = await recall(self.connection, self.id, self.stream)
         if self.stream.kind is Kind.REPORT:
             await self._report_days(window)
         else:
-            await self._slice(self._changes(window, full=full, again=again), None)
+            changes = self._changes(window, full=full, again=again)
+            while not await self._fits(changes, None):
+                pass
+        self.report.full = await full_sync(
+            self.connection, self.sync.connector, self.stream, self.id, self.report.after
+        )
         if self.report.after:
             self.sync.on_watermark(self.id, self.report.after)
 
@@ -214,23 +181,33 @@ class _AccountSync:
         if held is None:
             return
         attempt, remaining = await ledger.begin_attempt(self.connection, self.id, held, now)
-        parts = [part for block in remaining for part in block.slices(self.stream.slice_days)]
         before = self.report.before
-        if before and before.complete_from and day_start(held.end, zone) <= before.instant:
-            # Older days, newest first: each slice then joins what is known, and is known even if the next one fails.
-            parts.reverse()
-        for part in parts:
-            await self._split(part, attempt)
+        # Older days, newest first: each slice then joins what is known, and is known even if the next one fails.
+        is_backwards = bool(before and before.complete_from and day_start(held.end, zone) <= before.instant)
+        todo = list(reversed(remaining) if is_backwards else remaining)
+        while todo:
+            part, most = todo.pop(0), self.size.days
+            if len(part.days) > most:
+                parts = list(part.slices(most))
+                todo[:0] = reversed(parts) if is_backwards else parts
+            elif not await self._fits(part, attempt, len(part.days)):
+                todo.insert(0, part)
         await ledger.finish_attempt(self.connection, attempt)
 
-    async def _split(self, window: DayWindow, attempt: str) -> None:
+    async def _fits(self, window: Window, attempt: str | None, days: int = 1) -> bool:
+        """Read a slice. False: it was too much; a smaller size is to be tried. Raises TooMuchData at the smallest."""
         try:
             await self._slice(window, attempt)
         except TooMuchData:
-            if len(window.days) == 1:
+            smaller = self.size.smaller(self.stream, days)
+            if smaller is None:
                 raise
-            for half in window.halves():
-                await self._split(half, attempt)
+            self.size = smaller
+            return False
+        if self.size not in {self.remembered, Size.whole(self.stream)}:
+            await remember(self.connection, self.id, self.size)
+            self.remembered = self.size
+        return True
 
     async def _slice(self, window: Window, attempt: str | None) -> None:
         if self.sync.stop:
@@ -240,8 +217,7 @@ class _AccountSync:
         read_at = self.sync.client.vendor_now()
         piece = _Slice(window, attempt, str(uuid.uuid4()), read_at, await database_time(self.connection))
         try:
-            stage = await self._fetch(window, caller)
-            await self._publish(piece, stage, caller.tally)
+            await self._read(piece, caller)
         except _Overtaken:
             # Another process has read some of these days later than we did: ours must not go over theirs, and the
             # other days must not be missing.
@@ -249,24 +225,39 @@ class _AccountSync:
             return
         except Exception as error:
             if not isinstance(error, TooMuchData):
-                await self._note_failure(piece, caller.tally, error)
+                await self._note_failure(piece.next(), caller.tally.take(), error)
             raise
         finally:
             self.report.tally.add(caller.tally)
-        self.report.counts.add(piece.counts)
         self.report.windows.append(window)
 
-    async def _fetch(self, window: Window, caller: Caller) -> Stage:
-        stage = Stage(self.connection, self.sync.connector, self.stream, window)
-        await stage.open()
-        async for page in self.sync.connector.read(caller, self.report.account, self.stream, window):
-            await stage.add(page.records)
-        await stage.flush()
-        return stage
+    async def _read(self, piece: "_Slice", caller: Caller) -> None:
+        """Fetch a slice and publish it; where the vendor's order allows, in parts."""
+        window, connector = piece.window, self.sync.connector
+        # A listing that is to show what vanished is compared as a whole.
+        in_parts = isinstance(window, Since) and not window.days and (window.cursor or self.report.before is None)
+        stage = Stage(self.connection, connector, self.stream, window)
+        pages = read_at(connector, caller, self.report.account, self.stream, window, size=self.size)
+        async with aclosing(ahead(batches(pages, self.stream, window), BATCHES_AHEAD)) as coming:
+            async for batch in coming:
+                await stage.take(batch)
+                if in_parts and batch.complete_to and stage.rows >= ROWS_IN_MEMORY:
+                    await self._publish(piece, stage, caller.tally.take(), complete_to=batch.complete_to)
+                    stage.clear()
+                    piece = piece.next()
+        await self._publish(piece, stage, caller.tally.take())
 
-    async def _publish(self, piece: "_Slice", stage: Stage, tally: Tally) -> None:
+    async def _publish(
+        self, piece: "_Slice", stage: Stage, tally: Tally, *, complete_to: datetime | None = None
+    ) -> None:
+        self.report.tally.add(tally)
         counts, window = piece.counts, piece.window
         counts.read, counts.quarantined = stage.rows + len(stage.rejected), len(stage.rejected)
+        if stage.is_unreadable:
+            self.sync.on_note(
+                f"{self.id.connector}, account {self.id.account}, {self.stream.name}: no record of {window} keeps the "
+                f"contract ({stage.rejected[0].reason}). All are in quarantine, and what was stored stays."
+            )
         async with self.connection.transaction():
             await self.connection.execute("select pg_advisory_xact_lock(hashtextextended(%s, 1))", (self.id.redis_key,))
             outcome = "published"
@@ -281,21 +272,34 @@ class _AccountSync:
             if later or overtaken:
                 outcome = "superseded"
             else:
-                published = await stage.publish(self.report.account, sync_id=piece.sync_id, synced_at=piece.started_at)
-                counts.inserted, counts.updated = published.inserted, published.updated
-                counts.deleted = published.deleted
-                counts.unchanged = published.distinct_rows - published.inserted - published.updated
-                counts.duplicate = stage.rows - published.distinct_rows
-                self.report.touched_days.update(published.touched_days)
+                if not stage.is_unreadable:
+                    await self._replace(piece, stage, complete_to)
                 await ledger.set_aside(self.connection, self.id, piece.sync_id, stage.rejected)
                 self.report.unknown_fields += await ledger.notice_unknown_fields(
                     self.connection, self.id, stage.unknown_fields
                 )
-                await self._advance(stage, piece.read_at, published.newest)
-            await self._record(piece, outcome, counts, tally)
+            await self._record(piece, outcome, counts, tally, part=complete_to is not None)
+        self.report.counts.add(counts)
+
+    async def _replace(self, piece: "_Slice", stage: Stage, complete_to: datetime | None) -> None:
+        counts = piece.counts
+        published = await stage.publish(self.report.account, sync_id=piece.sync_id, synced_at=piece.started_at)
+        counts.inserted, counts.updated = published.inserted, published.updated
+        counts.deleted = published.deleted
+        counts.unchanged = published.distinct_rows - published.inserted - published.updated
+        counts.duplicate = stage.rows - published.distinct_rows
+        self.report.touched_days.update(published.touched_days)
+        await self._advance(stage, piece, complete_to)
 
     async def _record(
-        self, piece: "_Slice", outcome: str, counts: Counts, tally: Tally, error: str | None = None
+        self,
+        piece: "_Slice",
+        outcome: str,
+        counts: Counts,
+        tally: Tally,
+        *,
+        error: str | None = None,
+        part: bool = False,
     ) -> None:
         await ledger.record_slice(
             self.connection,
@@ -309,10 +313,11 @@ class _AccountSync:
             tally=tally,
             run_id=self.sync.run_id,
             error=error,
+            part=part,
         )
 
-    async def _advance(self, stage: Stage, read_at: datetime, newest: datetime | None) -> None:
-        window = stage.window
+    async def _advance(self, stage: Stage, piece: "_Slice", complete_to: datetime | None) -> None:
+        window, read_at = piece.window, piece.read_at
         if isinstance(window, DayWindow):
             done = completion(window, read_at, self.report.account.zone, self.sync.rules)
             if done is None:
@@ -328,18 +333,23 @@ class _AccountSync:
             return
         if window.days:
             return  # older days, read again: how far the changes are known is not their business
-        swept_at = read_at if stage.is_whole_listing else None
+        swept_at = None
+        if complete_to is None and stage.is_whole_listing:
+            # In parts only what was there before could have been missed.
+            whole = not stage.parts or await stage.nothing_else_stored(self.report.account, piece.started_at)
+            swept_at = read_at if whole else None
         # A feed that has nothing to tell says as much as a full one. Otherwise what was seen decides, but never beyond
         # the beginning of the reading: what was listed first may have changed before the last came.
         by_reading = self.stream.cursor is None or self.stream.feed_reaches is not None
-        known_to = read_at if by_reading else min(newest or EPOCH, read_at)
+        known_to = read_at if by_reading else min(stage.newest or EPOCH, read_at, complete_to or read_at)
         self.report.after = await advance_entity(self.connection, self.id, newest=known_to, swept_at=swept_at)
 
     async def _note_failure(self, piece: "_Slice", tally: Tally, error: Exception) -> None:
         if self.connection.broken or self.connection.closed:
             return
         text = redact(str(error), self.sync.secrets)[:LONGEST_ERROR]
-        await self._record(piece, "failed", Counts(), tally, text)
+        self.report.tally.add(tally)
+        await self._record(piece, "failed", Counts(), tally, error=text)
 
 
 class _Overtaken(Exception):
@@ -360,3 +370,7 @@ class _Slice:
     read_at: datetime
     started_at: datetime
     counts: Counts = field(default_factory=Counts)
+
+    def next(self) -> "_Slice":
+        """The next part of it."""
+        return replace(self, sync_id=str(uuid.uuid4()), counts=Counts())

@@ -2,7 +2,10 @@
 
 import fcntl
 import hashlib
+import json
 import os
+import re
+import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,19 +14,22 @@ from importlib import metadata
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from dagster import AssetKey
 from dagster_dbt import DbtCliResource, DbtProject
 from packaging.version import Version
 
 from dataflow_assets.resources.platform import known_database_url
-from dataflow_assets.settings import PROJECT_ROOT
+from dataflow_assets.settings import PROJECT_ROOT, get_settings
 from dataflow_assets.windows import ONE_DAY, DayWindow
 
 DBT_DIR = PROJECT_ROOT / "dbt"
-TARGET_DIR = DBT_DIR / "target"
 # This environment's, activated or not, and no other that may be on PATH.
-DBT = os.fspath(Path(sys.executable).parent / "dbt")
+DBT = os.fspath(Path(sys.executable).parent / "dataflow-dbt")
 PARTS = ("models", "macros", "tests", "seeds", "snapshots")
 WINDOWS_VARIABLE = "DATAFLOW_BUILD_WINDOWS"
+TARGET = "dbt"  # below the state directory and not in the checkout: two installations may share one
+ARTIFACTS_KEPT = 20
+_OF_A_COMMAND = re.compile(r"\w+-[0-9a-f]{7}-[0-9a-f]{7}")  # the step, the run and the invocation
 QUIET = {"DBT_SEND_ANONYMOUS_USAGE_STATS": "false", "DO_NOT_TRACK": "1"}
 
 
@@ -33,15 +39,16 @@ def dbt_project() -> DbtProject:
     Parses when it is not, which takes seconds and no network. dbt keeps the connection in what it has parsed: a
     manifest made for another server would be parsed anew by every single run.
     """
-    os.environ.update(QUIET)
+    target = get_settings().state_dir / TARGET
+    os.environ.update({**QUIET, "DBT_TARGET_PATH": str(target)})
     connection = known_database_url()
     if connection is not None:
         connect_dbt(connection)
-    project = DbtProject(project_dir=DBT_DIR, profiles_dir=DBT_DIR)
-    TARGET_DIR.mkdir(exist_ok=True)
-    with (TARGET_DIR / ".lock").open("w") as lock:
+    project = DbtProject(project_dir=DBT_DIR, profiles_dir=DBT_DIR, target_path=target)
+    target.mkdir(parents=True, exist_ok=True)
+    with (target / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # the UI's code server and a command may load at the same time
-        made_for = TARGET_DIR / ".made_for"
+        made_for = target / ".made_for"
         identity = _identity(connection) if connection is not None else None
         known = made_for.read_text() if made_for.exists() else ""
         if not _is_fresh(project.manifest_path) or identity not in {None, known}:
@@ -72,6 +79,13 @@ def _is_fresh(manifest: Path) -> bool:
     return all(path.stat().st_mtime <= made for path in (*files, DBT_DIR / "dbt_project.yml"))
 
 
+def fact_keys(project: DbtProject) -> dict[str, AssetKey]:
+    """The facts that are built by day, by name, with where they stand in the lineage graph."""
+    nodes = json.loads(project.manifest_path.read_text("utf-8"))["nodes"].values()
+    by_day = [node for node in nodes if node["config"].get("incremental_strategy") == "replace_range"]
+    return {node["name"]: AssetKey([node["schema"], node["name"]]) for node in by_day}
+
+
 def definitions_digest() -> str:
     """Changes when any model, macro or seed does."""
     digest = hashlib.sha256()
@@ -100,6 +114,20 @@ def connect_dbt(database_url: str) -> None:
             "DBT_ENV_SECRET_DATAFLOW_PASSWORD": unquote(parts.password or ""),
         }
     )
+
+
+def prune_artifacts() -> None:
+    """Remove what all but the latest commands have left: each leaves several megabytes, and hourly syncs for ever."""
+    target = get_settings().state_dir / TARGET
+    if not target.exists():
+        return
+    left = sorted(
+        (path for path in target.iterdir() if path.is_dir() and _OF_A_COMMAND.fullmatch(path.name)),
+        key=lambda path: path.stat().st_mtime,
+        reverse=True,
+    )
+    for path in left[ARTIFACTS_KEPT:]:
+        shutil.rmtree(path, ignore_errors=True)
 
 
 @contextmanager

@@ -6,11 +6,13 @@ a header and never in a URL; exceptions hold our own words only.
 
 import logging
 import re
+import ssl
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import cache
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -28,6 +30,12 @@ from dataflow_assets.resources.retry import vendor_request
 logging.getLogger("httpx").setLevel(logging.WARNING)
 
 TIMEOUT = httpx.Timeout(120.0, connect=15.0)
+
+
+@cache
+def _certificates() -> ssl.SSLContext:
+    # Reading the authorities' certificates takes longer than many a sync; every client of a process shares them.
+    return httpx.create_ssl_context()
 
 
 @dataclass(frozen=True)
@@ -54,6 +62,8 @@ class VendorApi:
     usage: Callable[[Reply], Mapping[Scope, float]]  # fractions of the vendor's own budgets, 1.0 is used up
     # Our budgets for a request about an account (or none) to a path.
     limits: Callable[[str | None, str], Mapping[Scope, Limit]]
+    # How long what is configured lets us in, as the vendor said when it was last asked; None: it does not say.
+    credential_lasts: Callable[[], timedelta | None] = lambda: None
 
 
 @dataclass
@@ -73,6 +83,12 @@ class Tally:
         self.bytes += other.bytes
         self.budget_wait_seconds += other.budget_wait_seconds
         self.retry_wait_seconds += other.retry_wait_seconds
+
+    def take(self) -> "Tally":
+        """What was spent since the last time it was taken."""
+        taken = replace(self)
+        self.__init__()  # type: ignore[misc]  # back to the defaults
+        return taken
 
 
 class ApiClient(AbstractAsyncContextManager["ApiClient"]):
@@ -97,7 +113,11 @@ class ApiClient(AbstractAsyncContextManager["ApiClient"]):
         self.clock = clock
         self.skew = timedelta(0)  # the vendor's clock against ours
         self._http = httpx.AsyncClient(
-            base_url=api.base_url, headers=dict(api.headers), timeout=TIMEOUT, transport=transport
+            base_url=api.base_url,
+            headers=dict(api.headers),
+            timeout=TIMEOUT,
+            transport=transport,
+            verify=_certificates(),
         )
 
     async def __aexit__(
@@ -284,6 +304,7 @@ def _whole_characters(body: bytes) -> bytes:
 
     No parser and no database takes them; without this one such name would cost its whole page.
     """
-    if b"\\ud" not in body and b"\\uD" not in body:
+    # One look first: most answers hold no escape of this kind at all.
+    if b"\\u" not in body or (b"\\ud" not in body and b"\\uD" not in body):
         return body
     return _SURROGATES.sub(lambda found: found[0] if len(found[0]) == _PAIR_LENGTH else rb"\ufffd", body)

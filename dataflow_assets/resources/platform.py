@@ -36,8 +36,10 @@ class Platform:
 
 
 @cache
-def get_platform() -> Platform:
+def get_platform(*, vendors: bool = True) -> Platform:
     """The platform of this process. Starts private servers, once, for what is not configured.
+
+    Without `vendors` it is for work on what has landed: no sandbox is started, whatever lies in the raw tables.
 
     Raises:
         SettingsError: a setting is unusable.
@@ -47,7 +49,7 @@ def get_platform() -> Platform:
     database = settings.database_url.get_secret_value() if settings.database_url else None
     cache_url = settings.redis_url.get_secret_value() if settings.redis_url else None
     sandbox = settings.sandbox.url if settings.uses_sandbox else None
-    wants_sandbox = settings.uses_sandbox and sandbox is None
+    wants_sandbox = vendors and settings.uses_sandbox and sandbox is None
     lease = None
     if database is None or cache_url is None or wants_sandbox:
         from dataflow_assets.embedded import acquire  # noqa: PLC0415  a leaf, loaded only when nothing is configured
@@ -57,7 +59,7 @@ def get_platform() -> Platform:
         endpoints = lease.endpoints
         database = database or endpoints.database_url
         cache_url = cache_url or endpoints.redis_url
-        sandbox = sandbox or endpoints.sandbox_url
+        sandbox = sandbox or (endpoints.sandbox_url if wants_sandbox else None)
     mode = settings.mode
     return Platform(
         settings=settings.on_sandbox(sandbox) if mode == "sandbox" and sandbox else settings,

@@ -87,7 +87,7 @@ class Warehouse:
                 f"The warehouse at {self.address} is PostgreSQL {version // 10_000}; 16 or newer is needed."
             )
 
-    def migrate(self, derived: Iterable[sql.Composed] = ()) -> bool:
+    def migrate(self, derived: Iterable[str] = ()) -> bool:
         """Bring schema objects up to date: files of `sql/schema/` in order, then `derived` statements.
 
         Does nothing, quickly, when both are as they were. Safe to call from several processes at once.
@@ -100,7 +100,7 @@ class Warehouse:
             texts = [path.read_text("utf-8") for path in files]
             statements = list(derived)
             made_from = hashlib.sha256()
-            for part in (*texts, *(s.as_string(connection) for s in statements), extension_state(connection)):
+            for part in (*texts, *statements, extension_state(connection)):
                 made_from.update(part.encode())
             digest = made_from.hexdigest()
             if self._is_current(connection, digest):

@@ -41,3 +41,17 @@
         {%- endif -%}
     {%- endif -%}
 {%- endmacro %}
+
+{#- Whether a span of time holds at the end of any day to be rebuilt, as an SQL condition: roughly, by the first and the last
+    of these days, so that spans of other years are not looked at day by day. -#}
+{% macro spans_build_windows(valid_from, valid_to) -%}
+    {%- set windows = build_windows() -%}
+    {%- if not windows -%}
+        true
+    {%- else -%}
+        (
+            {{ valid_from }} < (date '{{ windows | map('last') | max }}' + 1)::timestamp at time zone 'UTC'
+            and {{ valid_to }} > date '{{ windows | map('first') | min }}'::timestamp at time zone 'UTC'
+        )
+    {%- endif -%}
+{%- endmacro %}

@@ -16,13 +16,18 @@
     {{ report }}._synced_at as synced_at
 {%- endmacro %}
 
-{#- The measure of the first of some action types that a group of rows has. Never the sum: Meta lists one purchase under
-    several types. -#}
-{% macro first_action(measure, action_types) -%}
-    coalesce(
-        {%- for action_type in action_types %}
-        max({{ measure }}) filter (where action_type = '{{ action_type }}'),
+{#- Attribution windows of Meta's lists, and how the columns of their figures end in staging. -#}
+{% macro meta_ads_windows() -%}
+    {{ return({
+        'default': '', '1d_click': '_1d_click', '7d_click': '_7d_click', '28d_click': '_28d_click', '1d_view': '_1d_view'
+    }) }}
+{%- endmacro %}
+
+{#- The figure of the window that a column names. -#}
+{% macro meta_ads_in_window(measure, attribution_window) -%}
+    case {{ attribution_window }}
+        {%- for window, suffix in meta_ads_windows().items() %}
+        when '{{ window }}' then {{ measure }}{{ suffix }}
         {%- endfor %}
-        null
-    )
+    end
 {%- endmacro %}

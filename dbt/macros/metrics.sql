@@ -45,3 +45,19 @@
 {% macro cac(spend, new_customers) -%}
     ({{ spend }} / nullif({{ new_customers }}::numeric, 0))::numeric(38, 6)
 {%- endmacro %}
+
+{#- Months until the spend is back: customer acquisition cost / monthly recurring revenue per new customer, in which the
+    number of customers cancels out. Of revenue, not of margin. Null without new revenue: it never comes back. -#}
+{% macro payback_months(spend, new_mrr) -%}
+    ({{ spend }} / nullif({{ new_mrr }}::numeric, 0))::numeric(38, 6)
+{%- endmacro %}
+
+{#- Percent of the closed deals that were won. Null without closed ones. -#}
+{% macro win_rate(won, closed) -%}
+    ({{ won }} * 100 / nullif({{ closed }}::numeric, 0))::numeric(38, 6)
+{%- endmacro %}
+
+{#- What an open deal is worth on average: its amount by the probability of its stage. Null where no probability is known. -#}
+{% macro expected_amount(amount, probability) -%}
+    ({{ amount }} * {{ probability }})::numeric(18, 6)
+{%- endmacro %}

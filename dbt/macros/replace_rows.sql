@@ -24,6 +24,10 @@
     {%- endif -%}
     {%- set columns = get_quoted_csv(arg_dict['dest_columns'] | map(attribute='name')) %}
 
+    {#- TimescaleDB refuses to unpack more than 100,000 rows of columns in a statement; a deep backfill replaces more.
+        Where it is missing this sets a name that nobody reads. To the end of the transaction. #}
+    select set_config('timescaledb.max_tuples_decompressed_per_dml_transaction', '0', true);
+
     delete from {{ arg_dict['target_relation'] }}
     where {{ condition }};
 

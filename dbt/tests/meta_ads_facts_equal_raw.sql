@@ -2,11 +2,28 @@
     are found in the raw lists by another way than the models', so that a slip in one shows. -#}
 {{ config(meta={'dagster': {'ref': {'name': 'fct_campaign_performance'}}}) }}
 
-{% set first_listed = [] %}
-{% for action in var('meta_ads_conversion_actions') %}
-{% set path = '\'$[*] ? (@.action_type == "' ~ action ~ '").value\'' %}
-{% do first_listed.append('jsonb_path_query_first(LIST, ' ~ path ~ ') #>> \'{}\'') %}
-{% endfor %}
+{% set event_of %}
+    coalesce((
+        select sum(figures.figure)
+        from (
+            select
+                entry.figure,
+                rank() over (order by action_map.priority) as place
+            from {{ ref('conversion_action_map') }} as action_map
+            inner join lateral (
+                select (
+                    listed.item ->> case action_map.attribution_window
+                        when 'default' then 'value' else action_map.attribution_window
+                    end
+                )::numeric as figure
+                from jsonb_path_query(LIST, '$[*]') as listed (item)
+                where listed.item ->> 'action_type' = action_map.action
+            ) as entry on entry.figure is not null
+            where action_map.platform = 'meta_ads' and action_map.counts_as = '{{ var("meta_ads_conversion") }}'
+        ) as figures
+        where figures.place = 1
+    ), 0)
+{% endset %}
 {% set levels = [('campaign', 'campaign'), ('ad_group', 'ad_set'), ('ad', 'ad')] %}
 with figures as (
     {%- for level, report in levels %}
@@ -20,8 +37,8 @@ with figures as (
         inline_link_clicks as clicks,
         clicks as clicks_all,
         spend::numeric(18, 6) as spend,
-        coalesce({{ first_listed | join(', ') | replace('LIST', 'actions') }}, '0')::numeric as conversions,
-        coalesce({{ first_listed | join(', ') | replace('LIST', 'action_values') }}, '0')::numeric as conversion_value
+        {{ event_of | replace('LIST', 'actions') }} as conversions,
+        {{ event_of | replace('LIST', 'action_values') }} as conversion_value
     from {{ source('meta_ads', 'insights_' ~ report) }}
     union all
     select

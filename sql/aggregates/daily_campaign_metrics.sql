@@ -3,6 +3,15 @@
 -- source_day: date_day
 -- bucket: day
 -- key: day, platform, account_id, campaign_id, currency
+-- rollups: week, month
+-- index: campaign_id
+-- ratio ctr: clicks * 100 / impressions
+-- ratio cpc: spend / clicks
+-- ratio cpm: spend * 1000 / impressions
+-- ratio cpa: spend / conversions
+-- ratio conversion_rate: conversions * 100 / clicks
+-- ratio roas: conversion_value / spend
+-- ratio roi: (conversion_value - spend) * 100 / spend
 select
     time_bucket('1 day', date_day) as day,
     platform,

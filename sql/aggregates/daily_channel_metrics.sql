@@ -1,8 +1,16 @@
--- Platform and account figures per day, in account currency: the dashboard's cards and its channel table.
+-- Platform and account figures per day, in account currency: the dashboard's channel table.
 -- source: metrics.daily_campaign_metrics
 -- source_day: day
 -- bucket: day
 -- key: day, platform, account_id, currency
+-- rollups: week, month
+-- ratio ctr: clicks * 100 / impressions
+-- ratio cpc: spend / clicks
+-- ratio cpm: spend * 1000 / impressions
+-- ratio cpa: spend / conversions
+-- ratio conversion_rate: conversions * 100 / clicks
+-- ratio roas: conversion_value / spend
+-- ratio roi: (conversion_value - spend) * 100 / spend
 select
     time_bucket('1 day', day) as day,
     platform,

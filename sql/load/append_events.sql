@@ -37,5 +37,4 @@ select
     0 as updated,
     0 as deleted,
     (select count(*) from staged) as distinct_rows,
-    (select array_agg(day order by day) from touched) as touched_days,
-    (select max({version}) from {stage}) as newest
+    (select array_agg(day order by day) from touched) as touched_days

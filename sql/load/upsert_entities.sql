@@ -62,5 +62,4 @@ select
     (select count(*) from written where not is_new) as updated,
     (select count(*) from vanished) as deleted,
     (select count(*) from staged) as distinct_rows,
-    (select array_agg(day order by day) from touched) as touched_days,
-    (select max({version}) from {stage}) as newest
+    (select array_agg(day order by day) from touched) as touched_days

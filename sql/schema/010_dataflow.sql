@@ -71,6 +71,19 @@ create index if not exists sync_ledger_slices
 on dataflow.sync_ledger (connector, account_id, stream, window_start, window_end);
 create index if not exists sync_ledger_recent on dataflow.sync_ledger (recorded_at);
 
+create table if not exists dataflow.learned_sizes (
+    connector text not null,
+    account_id text not null,
+    stream text not null,
+    days integer not null,
+    field_groups integer not null,
+    page_rows integer not null,
+    learned_at timestamptz not null default now(),
+    primary key (connector, account_id, stream)
+);
+comment on table dataflow.learned_sizes is
+'How much of a stream an account''s vendor gives at once, where that is less than declared; tried anew after some days.';
+
 create table if not exists dataflow.quarantine (
     quarantine_id bigint generated always as identity primary key,
     connector text not null,
@@ -122,7 +135,12 @@ create table if not exists dataflow.aggregates (
     refreshed_at timestamptz,
     verified_at timestamptz
 );
+alter table dataflow.aggregates add column if not exists ratios_hash text;
+alter table dataflow.aggregates add column if not exists filled_at timestamptz;
 comment on table dataflow.aggregates is 'Which definition each aggregate in the schema metrics was made from.';
+comment on column dataflow.aggregates.ratios_hash is 'Definition of the view with its ratios. Null: it has none.';
+comment on column dataflow.aggregates.filled_at is
+'When it was last filled whole. Null: not since it was made. Before that of its parent: the parent was made anew.';
 
 create table if not exists dataflow.dbt_builds (
     step text primary key,

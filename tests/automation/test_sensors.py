@@ -1,5 +1,6 @@
 """Sensors that fire on new data: what they ask for, and when they ask for nothing."""
 
+import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -10,6 +11,8 @@ from installation import Installation
 from dataflow_assets.automation.jobs import ONLY_TOUCHED
 from dataflow_assets.automation.sensors import build_sensors
 from dataflow_assets.connectors import connector
+from dataflow_assets.raw.session import open_sync
+from dataflow_assets.resources.platform import Platform
 
 META = connector("meta_ads")
 SENSORS = {sensor.name: sensor for sensor in build_sensors([META])}
@@ -102,6 +105,36 @@ def test_asking_costs_two_requests_however_many_accounts_there_are(landed: Insta
     look(NEW_DATA, landed)
     # The accounts, and one batch with every question.
     assert landed.sandbox.requests()["by_vendor"] == {"meta_ads": 2}
+
+
+def test_within_an_hour_the_accounts_are_not_listed_again(landed: Installation, look: Look) -> None:
+    look(NEW_DATA, landed)
+    landed.sandbox.reset_requests()
+    look(NEW_DATA, landed)
+    assert landed.sandbox.requests()["by_endpoint"]["meta_ads"].keys().isdisjoint({"ad_accounts"})
+    assert landed.sandbox.requests()["by_vendor"] == {"meta_ads": 1}
+
+
+def test_the_run_that_follows_takes_the_accounts_along(landed: Installation, look: Look) -> None:
+    look(NEW_DATA, landed)
+    landed.sandbox.reset_requests()
+
+    async def go(platform: Platform) -> int:
+        async with open_sync(platform, META, run_id="the one that follows") as sync:
+            return len(sync.accounts)
+
+    with landed.here() as platform:
+        assert asyncio.run(go(platform)) == 3
+    assert landed.sandbox.requests()["total"] == 0
+
+
+def test_only_accounts_with_news_are_read(landed: Installation, look: Look) -> None:
+    landed.sandbox.clock.set(datetime(2026, 5, 20, 15, 1, tzinfo=UTC))  # the day has ended in Tokyo, and only there
+    request = look(NEW_DATA, landed)
+    assert isinstance(request, dg.RunRequest)
+    tokyo = "select account_id from raw_meta_ads.ad_accounts where timezone_name = 'Asia/Tokyo'"
+    reading = {"config": {"accounts": [landed.value(tokyo)]}}
+    assert request.run_config == {"ops": {name.replace("/", "__"): reading for name in INSIGHTS}}
 
 
 @pytest.mark.parametrize("status", UNFINISHED)

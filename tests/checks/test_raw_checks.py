@@ -130,6 +130,18 @@ def test_a_missing_required_value_is_named(defs: dg.Definitions, landed: Install
     assert "campaign_id: not_nullable" in contract_says(defs, landed, "ads")
 
 
+def test_every_frame_of_a_large_table_is_looked_at(
+    defs: dg.Definitions, landed: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dataflow_assets.checks.contracts.ROWS_PER_FRAME", 7)
+    table = f"raw_meta_ads.{REPORT}"
+    landed.rows(f"update {table} set impressions = -3 where ctid = (select max(ctid) from {table})")
+    found = evaluate(defs, landed, REPORT)[CONTRACT]
+    assert not found.passed
+    assert "impressions" in (found.description or "")
+    assert found.metadata["rows"].value == landed.value(f"select count(*) from {table}") > 7
+
+
 def test_a_doubled_row_is_named(defs: dg.Definitions, landed: Installation) -> None:
     landed.rows("alter table raw_meta_ads.campaigns drop constraint campaigns_pkey")
     landed.rows("insert into raw_meta_ads.campaigns select * from raw_meta_ads.campaigns limit 1")

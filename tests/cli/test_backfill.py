@@ -83,17 +83,23 @@ def test_a_dry_run_tells_partitions_assets_and_cost_and_runs_nothing(
         "to": "2026-05-03",
         "partitions": 3,
         "assets": [
+            "marts/campaign_performance_with_status",
             "marts/fct_ad_performance_daily",
             "marts/fct_blended_efficiency_daily",
             "marts/fct_campaign_performance",
-            "metrics/daily_campaign_metrics",
-            "metrics/daily_channel_metrics",
+            "marts/fct_conversions_daily",
+            "marts/fct_funnel_daily",
+            *(
+                f"metrics/{bucket}_{family}_metrics"
+                for bucket in ("daily", "monthly", "weekly")
+                for family in ("campaign", "channel", "conversion", "platform")
+            ),
             "raw/meta_ads/insights_campaign",
         ],
         "expected_requests": None,
     }
     text = dataflow("backfill", STREAM, *DAYS, "--dry-run").out
-    assert "Would build 3 partitions, 2026-05-01...2026-05-03, of 6 assets in one run:" in text
+    assert "Would build 3 partitions, 2026-05-01...2026-05-03, of 19 assets in one run:" in text
     assert "Requests: unknown, nothing has been synced yet." in text
     assert_nothing_ran(installed)
 

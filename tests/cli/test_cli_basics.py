@@ -16,7 +16,7 @@ from dataflow_assets.raw.session import ensure_schema
 NOWHERE = "127.0.0.1:9"
 PASSWORD = "pw-5f1c9e"
 TOKEN = "EAAB-token-77aa"
-COMMANDS = ["demo", "dev", "sync", "backfill", "status", "doctor", "env", "quarantine", "quarantine list"]
+COMMANDS = ["demo", "dev", "sync", "backfill", "transform", "status", "doctor", "env", "quarantine", "quarantine list"]
 COMMANDS += ["sandbox", "sandbox truth"]
 HELP = """
 import sys

@@ -378,7 +378,7 @@ def test_law_1_what_the_sandbox_sends_passes_the_gate_and_keeps_the_contract(pla
     asyncio.run(go())
     with platform.warehouse.connect() as connection:
         for vendor, stream in STREAMS:
-            frame = landed(connection, vendor, stream, None)
+            (frame,) = landed(connection, vendor, stream, None)
             assert frame.height > 0
             assert violations(stream, frame) == []
 
@@ -396,6 +396,6 @@ def test_figures_finer_than_the_contract_counts_land_and_can_be_checked(platform
             ('2026-05-01', '1', 'EUR', '1', 0.1234567890123, 1.01234567890123, '1', gen_random_uuid(), now())
             """
         )
-        frame = landed(connection, meta, meta.stream("insights_campaign"), None)
+        (frame,) = landed(connection, meta, meta.stream("insights_campaign"), None)
     assert violations(meta.stream("insights_campaign"), frame) == []
     assert frame["spend"].to_list() == [Decimal("0.123456789")]

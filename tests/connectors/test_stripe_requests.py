@@ -187,8 +187,10 @@ def test_everything_is_listed_in_the_largest_pages_in_the_pinned_version(platfor
     (sent,) = wire.sent
     listed = {"subscription_items": "subscriptions", "invoice_lines": "invoices"}.get(stream, stream)
     # Without the status canceled subscriptions are left out.
-    status = {"status": "all"} if listed == "subscriptions" else {}
-    assert (sent.path, sent.query) == (listed, {"limit": "100", **status})
+    extra: Row = {"status": "all"} if listed == "subscriptions" else {}
+    # Discounts are in no list of their own.
+    extra |= {"expand": ["data.discounts"]} if stream == "subscriptions" else {}
+    assert (sent.path, sent.query) == (listed, {"limit": "100", **extra})
     assert sent.headers["Stripe-Version"] == "2026-10-28.endive"
 
 
@@ -393,6 +395,17 @@ def test_an_event_that_cannot_be_taken_at_its_word_has_its_object_read(platform:
     wire = feed(*events, customers__cus_1=customer(name="now"))
     assert read(platform, ACCOUNT, "customers", CHANGES, wire) == [customer(name="now", updated_at=T + 9)]
     assert wire.paths == ["events", "customers/cus_1"]
+
+
+def test_a_discount_is_read_as_a_whole_where_an_event_has_only_its_id(platform: Platform) -> None:
+    told = {"id": "sub_1", "object": "subscription", "discounts": ["di_1"]}
+    whole = told | {"discounts": [{"id": "di_1", "source": {"coupon": "WELCOME"}}]}
+    wire = feed(event(1, T + 9, "customer.subscription.updated", told), subscriptions__sub_1=whole)
+    assert read(platform, ACCOUNT, "subscriptions", CHANGES, wire) == [whole | {"updated_at": T + 9}]
+    assert [(sent.path, sent.query.get("expand")) for sent in wire.sent] == [
+        ("events", None),
+        ("subscriptions/sub_1", ["discounts"]),
+    ]
 
 
 def test_months_of_one_version_name_are_taken_at_their_word(platform: Platform) -> None:

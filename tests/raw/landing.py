@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 from psycopg import sql
 from raw_support import META, Row
 
-from dataflow_assets.connectors.base import Account, Kind, Since, Stream
+from dataflow_assets.connectors.base import Account, Kind, Page, Since, Stream
 from dataflow_assets.connectors.records import count as counted
 from dataflow_assets.connectors.records import day, flag, instant, nested, number, text, whole
+from dataflow_assets.raw.batches import Packer
 from dataflow_assets.raw.ddl import create_statements, table
 from dataflow_assets.raw.stage import Stage
 from dataflow_assets.resources.warehouse import Warehouse
@@ -70,15 +71,18 @@ def make_table(warehouse: Warehouse) -> None:
 
 def land(warehouse: Warehouse, *pages: bytes) -> Landed:
     """Bring pages through the gate, the copy and the publishing statement, and read the table back."""
-    account = Account(f"account {next(_numbers)}", "", "EUR", ZoneInfo("UTC"))
+    nth = next(_numbers)
+    account = Account(f"account {nth}", "", "EUR", ZoneInfo("UTC"))
 
     async def go() -> Landed:
         async with await warehouse.connect_async() as connection:
             stage = Stage(connection, GATE, EVERYTHING, Since(None))
-            await stage.open()
+            packer = Packer(EVERYTHING, stage.window)
             for page in pages:
-                await stage.add(msgspec.Raw(page))
-            await stage.flush()
+                packer.add(Page(msgspec.Raw(page)))
+            await stage.take(packer.take())
+            if nth % 2:
+                await stage.spill()  # else they go straight into the target
             async with connection.transaction():
                 await stage.publish(account, sync_id=str(uuid.uuid4()), synced_at=datetime.now(UTC))
             query = sql.SQL("select * from {} where _account_id = %s").format(table(GATE, EVERYTHING))

@@ -89,7 +89,7 @@ def test_a_row_is_one_line_of_tab_separated_fields() -> None:
         [msgspec.Raw(b'{"a":"\\n"}'), msgspec.Raw(b"null")],
     ]
     assert copy_rows(columns, TYPES) == [
-        'a\\tb\t1\t1.50\tt\t2026-05-01\t2026-05-01T12:00:00+00:00\t{"a":"\\\\n"}',
-        "\\N\t2\t\\N\tf\t\\N\t\\N\t\\N",
+        'a\\tb\t1\t1.50\ttrue\t2026-05-01\t2026-05-01T12:00:00Z\t{"a":"\\\\n"}',
+        "\\N\t2\t\\N\tfalse\t\\N\t\\N\t\\N",
     ]
     assert copy_rows([[], []], [ColumnType.TEXT, ColumnType.BIGINT]) == []

@@ -24,6 +24,7 @@ from raw_support import (
     slow_and_quick,
 )
 
+from dataflow_assets.raw.smaller import Size
 from dataflow_assets.resources.failures import Fatal
 from dataflow_assets.resources.platform import Platform
 from dataflow_assets.sandbox.testing import RunningSandbox
@@ -99,6 +100,15 @@ def test_law_8_waits_between_tries_grow_and_stay_below_half_a_minute(world: Worl
     for doubling, nap in enumerate(naps):
         assert 0.5 * 2**doubling <= nap <= 2**doubling
     assert sum(naps) == pytest.approx(report.tally.retry_wait_seconds)
+
+
+def test_law_7_without_redis_a_sync_goes_on_at_a_part_of_the_rate_and_says_so_once(world: World) -> None:
+    notes: list[str] = []
+    nowhere = World(replace(world.platform, redis_url="redis://127.0.0.1:9/0"), world.sandbox)
+    fine(nowhere.run(BY_AD, WEEK, on_note=notes.append))
+    assert_week_is_right(world)
+    assert [note for note in notes if "25% of the rate" in note] == notes
+    assert len(notes) == 1
 
 
 # ------------------------------------------------------------------ law 8: throttles
@@ -179,7 +189,7 @@ def test_law_8_a_report_run_that_fails_twice_splits_the_window_and_the_rows_are_
     world.sandbox.fault(fault, account=account, endpoint="async_poll", times=2)
     report = fine(world.run(BY_AD, WEEK))
     windows = asked_days(report, account)
-    assert [window.start for window in windows] == [date(2026, 4, 1), date(2026, 4, 4)]
+    assert [window.start for window in windows] == [date(2026, 4, 1), date(2026, 4, 5)]
     assert all(a.end == b.start for a, b in pairwise(windows))
     assert windows[-1].end == WEEK.end
     assert_week_is_right(world)
@@ -216,7 +226,11 @@ def test_law_8_one_day_that_is_too_much_fails_its_account_and_keeps_the_days_bef
     assert failed.error
     assert "Job Failed" in failed.error
     assert failed.retry_after_seconds is None
-    assert calls(world, "async_create") == 3 * 2, "Windows of four, two days and one day, each tried twice."
+    sizes = [replace(Size.whole(BY_AD), days=4)]
+    while smaller := sizes[-1].smaller(BY_AD, sizes[-1].days):
+        sizes.append(smaller)
+    assert len(sizes) == 3 + 3 + 4, "Four, two days and one day; fields in halves, quarters, eighths; pages down to 50."
+    assert calls(world, "async_create") == len(sizes) * 2, "Each size is tried twice."
     for other in others:
         assert_same(world.stored(BY_AD, other, days), world.truth(BY_AD, other, days))
 

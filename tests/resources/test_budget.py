@@ -248,6 +248,20 @@ def test_live_goes_before_backfill_which_still_gets_one_in_ten(redis_url: str) -
     assert 0.05 <= backfill / (live + backfill) <= 0.15
 
 
+def test_a_backfill_leaves_the_burst_to_live_callers(redis_url: str) -> None:
+    limit = a_limit(1, 100.0, burst=10)
+
+    async def run() -> None:
+        async with a_budget(redis_url, max_wait_seconds=0.0) as budget:
+            await budget.acquire([limit], lane=Lane.BACKFILL)
+            with pytest.raises(Throttled):
+                await budget.acquire([limit], lane=Lane.BACKFILL)
+            for _ in range(9):
+                assert await budget.acquire([limit]) < 1.0
+
+    asyncio.run(run())
+
+
 def test_backfill_alone_uses_the_whole_budget(redis_url: str) -> None:
     limit = a_limit(50, 1.0)
 

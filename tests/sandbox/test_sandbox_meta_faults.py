@@ -32,6 +32,7 @@ SHOWN_ELSEWHERE = {
     "duplicate_rows",
     "unknown_field",
     "bad_row",
+    "type_changed",
     "batch_null_items",
     "async_fail",
     "async_too_large",
@@ -168,6 +169,13 @@ def test_an_unknown_field_is_in_every_row(sandbox: RunningSandbox, graph: Any, a
     assert {frozenset(row) for row in rows} == {
         frozenset({"campaign_id", "spend", "date_start", "date_stop", "field_of_tomorrow"})
     }
+
+
+def test_a_type_that_changed_is_another_in_every_row(sandbox: RunningSandbox, graph: Any, account: str) -> None:
+    whole = graph.rows(f"{account}/insights", limit=500, **DAILY)
+    sandbox.fault("type_changed")
+    found = graph.rows(f"{account}/insights", limit=500, **DAILY)
+    assert found == [{**row, "spend": {"value": row["spend"]}} for row in whole]
 
 
 def test_a_bad_row_has_one_value_that_is_no_number(sandbox: RunningSandbox, graph: Any, account: str) -> None:

@@ -9,15 +9,27 @@ from uuid import uuid4
 
 import psycopg
 import pytest
-from dbt_command import Dbt, dbt_connection
+from dbt_command import NO_NETWORK, Dbt, dbt_connection
 from installation import database
 from over_sandbox import NOW, WORLD, Synced, platform_on
 
 from dataflow_assets.connectors import all_connectors
 from dataflow_assets.embedded import Endpoints
 from dataflow_assets.raw.ddl import create_statements
+from dataflow_assets.resources.dbt_server import warm_dbt
 from dataflow_assets.resources.warehouse import Warehouse
 from dataflow_assets.sandbox.testing import run_sandbox
+
+
+@pytest.fixture(scope="session", autouse=True)
+def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """dbt is loaded once, with no way to the network."""
+    guard = tmp_path_factory.mktemp("guard")
+    (guard / "sitecustomize.py").write_text(NO_NETWORK)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(guard))
+        with warm_dbt():
+            yield
 
 
 @contextmanager

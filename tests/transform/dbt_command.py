@@ -3,13 +3,14 @@
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from dataflow_assets.resources.dbt import DBT
+from dataflow_assets.resources.dbt_client import SERVER_VARIABLE
 from dataflow_assets.settings import PROJECT_ROOT
 
 DBT_DIR = PROJECT_ROOT / "dbt"
@@ -34,16 +35,13 @@ class Dbt:
 
     def __call__(self, *args: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run dbt with nothing in the environment but the connection and what is given."""
-        guard = self.folder / "guard"
-        guard.mkdir(exist_ok=True)
-        (guard / "sitecustomize.py").write_text(NO_NETWORK)
-        command = [sys.executable, "-c", "from dbt.cli.main import cli; cli()", "--no-use-colors", *args]
+        command = [DBT, "--no-use-colors", *args]
         command += ["--project-dir", str(DBT_DIR), "--profiles-dir", str(DBT_DIR)]
         command += ["--target-path", str(self.folder / "target"), "--log-path", str(self.folder / "logs")]
-        inherited = {name: os.environ[name] for name in ("SYSTEMROOT",) if name in os.environ}
+        inherited = {SERVER_VARIABLE: os.environ[SERVER_VARIABLE]}  # whose fixture keeps it off the network
         return subprocess.run(
             command,
-            env={**inherited, "PYTHONPATH": str(guard), "HOME": str(self.folder), **self.connection, **environment},
+            env={**inherited, "HOME": str(self.folder), **self.connection, **environment},
             cwd=self.folder,
             capture_output=True,
             text=True,

@@ -41,6 +41,9 @@ def test_law_10_no_model_adds_up_amounts_of_several_currencies(synced: Synced) -
     assert {name: sums for name, sums in mixed.items() if sums} == {}
     # Nothing is looked for in vain.
     assert len(found["fct_revenue_daily"]) >= 6
+    assert {"fct_ad_performance_daily", "int_ad_conversions_daily", "int_meta_ads__conversions"} <= {
+        name for name, sums in found.items() if sums
+    }
     assert {"fct_ad_performance_daily", "fct_blended_efficiency_daily", "int_linkedin_ads__performance_daily"} <= {
         name for name, sums in found.items() if sums
     }

@@ -8,14 +8,6 @@ from typing import Any
 from over_sandbox import Synced
 
 Row = dict[str, Any]
-FACTS = (
-    "fct_ad_performance_daily",
-    "fct_campaign_performance",
-    "fct_revenue_daily",
-    "fct_blended_efficiency_daily",
-)
-IS_FACT = "config.incremental_strategy:replace_range"
-NO_TESTS = ("--exclude-resource-type", "test")
 CHANNELS = {"google_ads", "meta_ads", "linkedin_ads", "organic", "direct", "unknown"}
 CLICK_IDS = {"hs_google_click_id": "google_ads", "hs_facebook_click_id": "meta_ads", "li_fat_id": "linkedin_ads"}
 SOURCES = {"ORGANIC_SEARCH": "organic", "REFERRALS": "organic", "DIRECT_TRAFFIC": "direct"}
@@ -49,6 +41,36 @@ def test_new_contacts_are_those_hubspot_holds_by_day_and_channel(synced: Synced)
     assert {(row["date_day"], row["channel"]): row["new_contacts"] for row in found if row["new_contacts"]} == held
 
 
+def test_the_funnel_counts_who_became_a_marketing_qualified_lead_and_what_became_of_deals(synced: Synced) -> None:
+    became = "hs_lifecyclestage_marketingqualifiedlead_date"
+    held = Counter(
+        (day_of(row["properties"][became]), channel_of(row))
+        for row in live(synced, "contacts")
+        if row["properties"][became]
+    )
+    found = synced.rows("select date_day, channel, mqls from marts.fct_funnel_daily")
+    assert {(row["date_day"], row["channel"]): row["mqls"] for row in found if row["mqls"]} == held
+    (sums,) = synced.rows("select sum(deals_created) as created, sum(deals_won) as won from marts.fct_funnel_daily")
+    won = [row for row in live(synced, "deals") if row["properties"]["hs_is_closed_won"] == "true"]
+    assert (sums["created"], sums["won"]) == (len(live(synced, "deals")), len(won))
+
+
+def test_the_pipeline_now_is_what_hubspot_holds_of_open_and_closed_deals(synced: Synced) -> None:
+    stages = [stage for pipeline in synced.truth("hubspot/pipelines") for stage in pipeline["stages"]]
+    chances = {stage["id"]: Decimal(stage["metadata"]["probability"]) for stage in stages}
+    held: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for row in live(synced, "deals"):
+        deal = row["properties"]
+        if deal["hs_is_closed"] == "true":
+            held[deal["deal_currency_code"]]["closed"] += 1
+        else:
+            held[deal["deal_currency_code"]]["value"] += Decimal(deal["amount"]) * chances[deal["dealstage"]]
+    found = synced.rows(
+        "select currency, sum(open_value) as value, sum(deals_closed) as closed from marts.pipeline_now group by 1"
+    )
+    assert {row["currency"]: {name: row[name] for name in ("value", "closed") if row[name]} for row in found} == held
+
+
 def test_deals_are_those_hubspot_holds(synced: Synced) -> None:
     def won(rows: list[Row]) -> list[Row]:
         return [row for row in rows if row["hs_is_closed_won"] == "true"]
@@ -62,6 +84,30 @@ def test_deals_are_those_hubspot_holds(synced: Synced) -> None:
     }
     (blended,) = synced.rows("select sum(deals_won) as won from marts.fct_blended_efficiency_daily")
     assert blended["won"] == len(won(held)) > 5
+
+
+def test_the_pipeline_of_a_day_is_what_hubspot_holds_of_its_deals(synced: Synced) -> None:
+    held: defaultdict[tuple[Any, ...], Row] = defaultdict(Counter)
+    for row in live(synced, "deals"):
+        deal = row["properties"]
+        key = (deal["pipeline"], deal["deal_currency_code"])
+        steps = [("created", deal["createdate"])]
+        if deal["hs_is_closed"] == "true":
+            steps.append(("won" if deal["hs_is_closed_won"] == "true" else "lost", deal["closedate"]))
+        for step, at in steps:
+            sums = held[day_of(at), *key]
+            sums[f"deals_{step}"] += 1
+            sums[f"amount_{step}"] += Decimal(deal["amount"])
+    columns = [f"{measure}_{step}" for measure in ("deals", "amount") for step in ("created", "won", "lost")]
+    found = synced.rows(
+        f"select date_day, pipeline_id, currency, {', '.join(f'sum({one}) as {one}' for one in columns)} "
+        "from marts.fct_pipeline_daily group by 1, 2, 3"
+    )
+    assert {
+        (row["date_day"], row["pipeline_id"], row["currency"]): {one: row[one] for one in columns if row[one]}
+        for row in found
+    } == held
+    assert {one for sums in held.values() for one in sums} == set(columns)
 
 
 def test_the_way_of_a_deal_is_the_one_hubspot_remembers(synced: Synced) -> None:

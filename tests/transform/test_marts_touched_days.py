@@ -8,8 +8,11 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
-from over_sandbox import Synced
+from over_sandbox import NOW, WORLD, Synced
 from test_dbt_project import FACTS
+from world_mrr import mrr_found, mrr_of
+
+from dataflow_assets.windows import ONE_DAY
 
 Row = dict[str, Any]
 IS_FACT = "config.incremental_strategy:replace_range"
@@ -97,6 +100,27 @@ def corrected(synced: Synced, later: Rebuilt) -> Corrected:
         "select deal_id, closed_day from marts.fct_deals where is_won and closed_day <> %s order by closed_day limit 1",
         one["closed_day"],
     )
+    # Of deals in other currencies that were closed in May the amount at home is another one.
+    deals = synced.rows(
+        """
+        select created_day as day from marts.fct_deals where contact_id = %s or deal_id = %s
+        union
+        select closed_day from marts.fct_deals
+        where closed_day is not null and (
+            contact_id = %s or deal_id = %s
+            or (currency <> home_currency and date_trunc('month', closed_day) = %s)
+        )
+        """,
+        *(one["contact_id"], deal["deal_id"]) * 2,
+        MAY,
+    )
+    paying = synced.rows(
+        """
+        select distinct date_day as day from marts.fct_subscription_mrr_daily
+        inner join marts.dim_customer using (account_id, customer_id) where contact_id = %s
+        """,
+        one["contact_id"],
+    )
     synced.rows(
         """
         update raw_hubspot.contacts set hs_google_click_id = null, hs_analytics_source = 'DIRECT_TRAFFIC',
@@ -115,7 +139,8 @@ def corrected(synced: Synced, later: Rebuilt) -> Corrected:
     expected = {
         "dbt/dim_contact": {one["first_touch_day"], merged["first_touch_day"]},
         "dbt/dim_customer": set(one["days"]),
-        "dbt/fct_deals": {one["closed_day"], deal["closed_day"]},
+        "dbt/fct_deals": {row["day"] for row in deals},
+        "dbt/int_subscription_item_spans": {row["day"] for row in paying},
     }
     return Corrected(rebuild(synced), expected)
 
@@ -132,7 +157,17 @@ def test_law_5_building_the_touched_days_gives_what_building_all_days_gives(
     assert there_are - set().union(*rebuilt.touched.values()), "Every day was touched: nothing was left out."
 
 
-@pytest.mark.parametrize("table", ["dim_contact", "dim_customer", "fct_deals"])
+def test_mrr_is_still_what_the_world_has(synced: Synced, later: Rebuilt) -> None:
+    del later
+    yesterday = synced.sandbox.clock.now().date() - ONE_DAY
+    assert mrr_found(synced, yesterday) == mrr_of(WORLD, WORLD.start, yesterday)
+
+
+def test_a_change_of_a_subscription_touches_no_day_before_it(later: Rebuilt) -> None:
+    assert later.touched["dbt/int_subscription_item_spans"] == {NOW.date() + ONE_DAY * (n + 1) for n in range(20)}
+
+
+@pytest.mark.parametrize("table", ["dim_contact", "dim_customer", "fct_deals", "int_subscription_item_spans"])
 def test_a_table_touches_the_days_its_changes_concern_and_no_others(table: str, corrected: Corrected) -> None:
     assert corrected.rebuilt.touched[f"dbt/{table}"] == corrected.expected[f"dbt/{table}"]
 
@@ -153,6 +188,12 @@ def test_what_no_fact_reads_touches_no_day(corrected: Corrected) -> None:
 # ------------------------------------------------------------------------- reconciliation
 
 DAMAGES = {
+    "mrr_movements_equal_the_change": (
+        "update marts.fct_subscription_mrr_daily set mrr = mrr + 0.01 where date_day = %s"
+    ),
+    "pipeline_equals_its_deals": (
+        "update marts.fct_pipeline_daily set amount_created = amount_created + 0.01 where date_day = %s"
+    ),
     "stripe_revenue_equals_raw": "update marts.fct_revenue_daily set net = net + 0.01 where date_day = %s",
     "blended_efficiency_equals_its_sources": (
         "update marts.fct_blended_efficiency_daily set new_contacts = new_contacts + 1 where date_day = %s"
@@ -160,6 +201,12 @@ DAMAGES = {
     "google_ads_facts_equal_raw": (
         "update marts.fct_ad_performance_daily set spend = spend + 0.000001 where date_day = %s "
         "and platform = 'google_ads' and entity_level = 'ad_group' and spend > 0"
+    ),
+    "conversions_equal_raw": (
+        "update marts.fct_conversions_daily set conversions = conversions + 0.000001 where date_day = %s"
+    ),
+    "conversions_add_up_to_campaigns": (
+        "update marts.fct_campaign_performance set conversions = conversions + 1 where date_day = %s"
     ),
     "linkedin_ads_facts_equal_raw": (
         "update marts.fct_ad_performance_daily set clicks = clicks + 1 where date_day = %s "
@@ -176,7 +223,8 @@ def damaged(synced: Synced, corrected: Corrected) -> date:
         """
         select date_day from marts.fct_revenue_daily
         inner join marts.fct_ad_performance_daily as ads using (date_day)
-        where entity_level = 'ad' and clicks > 0
+        inner join marts.fct_pipeline_daily using (date_day)
+        where entity_level = 'ad' and clicks > 0 and extract(day from date_day + 1) = 1
         group by 1 having count(distinct platform) = 3 order by 1 limit 1
         """
     )
@@ -196,7 +244,7 @@ def test_a_cent_too_much_fails_each_reconciliation(synced: Synced, damaged: date
 
 
 def test_what_has_landed_since_the_run_began_is_left_to_the_next_one(synced: Synced, damaged: date) -> None:
-    for vendor in ("google_ads", "linkedin_ads", "stripe"):
+    for vendor in ("google_ads", "meta_ads", "linkedin_ads", "stripe"):
         synced.rows(
             """
             insert into dataflow.touched_days (layer, connector, account_id, stream, day, sync_id, touched_at)

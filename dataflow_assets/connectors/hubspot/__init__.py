@@ -9,6 +9,7 @@ from datetime import date
 from dataflow_assets.connectors.base import Connector
 from dataflow_assets.connectors.hubspot.answers import NAME
 from dataflow_assets.connectors.hubspot.api import accounts, api
+from dataflow_assets.connectors.hubspot.landing import LANDING
 from dataflow_assets.connectors.hubspot.reading import newer, read
 from dataflow_assets.connectors.hubspot.streams import STREAMS
 
@@ -25,6 +26,7 @@ CONNECTOR = Connector(
     initial_history_days=lambda _settings: 1,
     lookback_days=lambda _settings: 1,
     retention_days=36_500,
+    landing=LANDING,
     version=lambda settings: settings.hubspot.api_version,
     # 18 months each, to the first day they may end. With the paths of v3 go those of v4 for links, which end first.
     version_ends={"v3": date(2027, 3, 30), "2026-03": date(2027, 9, 1), "2026-09": date(2028, 3, 1)},

@@ -71,6 +71,10 @@ CONTACTS = _object(
         words("company", "Company as written on the contact; the linked ones are in contact_companies."),
         words("country", "Country, as written."),
         words("lifecyclestage", "Internal name of the lifecycle stage: subscriber, lead, customer and the like."),
+        when(
+            "hs_lifecyclestage_marketingqualifiedlead_date",
+            "When it became a marketing qualified lead; null when it never was one.",
+        ),
         words("hs_analytics_source", "Original source: PAID_SEARCH, ORGANIC_SEARCH and the like."),
         words("hs_analytics_source_data_1", "First detail of the source; for ads often the campaign."),
         words("hs_analytics_source_data_2", "Second detail of the source; for ads often the keyword."),

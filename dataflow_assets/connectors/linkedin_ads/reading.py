@@ -36,14 +36,16 @@ class _Renewals:
     """What the token endpoint says beside the token."""
 
     fetched_at: float = -inf
+    lasts: timedelta | None = None
 
     def heard(self, answer: Mapping[str, Any]) -> None:
         """Warn a month before the refresh token ends: renewing never prolongs it, a person must log in again."""
         self.fetched_at = time.monotonic()
         left = answer.get("refresh_token_expires_in")
-        if isinstance(left, int) and left < WARN_BEFORE.total_seconds():
+        self.lasts = timedelta(seconds=left) if isinstance(left, int) else None
+        if self.lasts and self.lasts < WARN_BEFORE:
             log.warning(
-                f"LinkedIn's refresh token ends in {left // 86_400} days. Log in again and set "
+                f"LinkedIn's refresh token ends in {self.lasts.days} days. Log in again and set "
                 "DATAFLOW_LINKEDIN_ADS__REFRESH_TOKEN."
             )
 
@@ -82,6 +84,7 @@ def api(settings: Settings) -> VendorApi:
         classify=lambda reply: classify(reply, secrets, is_new_token=renewals.is_new_token),
         usage=lambda _reply: {},  # LinkedIn tells nothing of what is used
         limits=limits,
+        credential_lasts=lambda: renewals.lasts,
     )
 
 

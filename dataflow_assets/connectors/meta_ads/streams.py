@@ -186,6 +186,7 @@ def _insights(name: str, level: str, title: str, ids: tuple[tuple[str, str], ...
         report_day="date_start",
         page_size=500,
         slice_days=30,
+        is_divisible=True,
         ignored=("date_stop",),
         columns=(
             day("date_start", "Report day in the account's time zone.", required=True),

@@ -21,6 +21,7 @@ from dataflow_assets.connectors.stripe.billing import (
     SUBSCRIPTION_ITEMS,
     SUBSCRIPTIONS,
 )
+from dataflow_assets.connectors.stripe.landing import LANDING
 from dataflow_assets.connectors.stripe.payments import BALANCE_TRANSACTIONS, CHARGES, DISPUTES, EVENTS, REFUNDS
 from dataflow_assets.connectors.stripe.reading import newer, read
 
@@ -52,5 +53,6 @@ CONNECTOR = Connector(
     initial_history_days=lambda _settings: 1,
     lookback_days=lambda _settings: 1,
     retention_days=36_500,
+    landing=LANDING,
     version=lambda settings: settings.stripe.api_version,
 )

@@ -180,6 +180,8 @@ SUBSCRIPTIONS = entity(
         *words("comment feedback_option", below="cancellation_details"),
         *words("flexible updated_at", below="billing_mode"),
     ),
+    # There is no other way to learn what a discount takes off: Stripe shows discounts only inside what they are on.
+    expand=("discounts",),
     event_days=("created", "start_date", "canceled_at", "ended_at"),
     **_OF_SUBSCRIPTIONS,
 )

@@ -1,8 +1,8 @@
 """What changed, by the feed of events.
 
 The newest event about a thing counts. Its object is taken as the record when that is what reading the thing would
-bring: the API version is ours in all but its month, and no second event of the thing lies in the same second, whose
-order is not told. Otherwise the thing is read.
+bring: the API version is ours in all but its month, no second event of the thing lies in the same second, whose order
+is not told, and no list in it has ids where the stream wants whole objects. Otherwise the thing is read.
 """
 
 from collections import Counter
@@ -18,6 +18,7 @@ from dataflow_assets.connectors.stripe.declare import Feed, Inside
 from dataflow_assets.connectors.stripe.lists import (
     Fields,
     decode_fields,
+    is_whole,
     members,
     page_of,
     pages,
@@ -142,10 +143,13 @@ class Changes:
     async def _present(self, news: _News) -> tuple[Fields, bool]:
         """A thing as it is now, and whether it is deleted. Without fields when nobody can tell."""
         told = news.event.data.object
-        if news.is_enough:
+        expand = self.stream.params["expand"]
+        # An event has ids where reading brings whole objects.
+        if news.is_enough and all(is_whole(told.get(name)) for name in expand):
             return told, news.event.is_deletion
         try:
-            reply = await self.caller.get(f"{self.stream.endpoint}/{quote(news.subject, safe='')}")
+            path = f"{self.stream.endpoint}/{quote(news.subject, safe='')}"
+            reply = await self.caller.get(path, {"expand[]": list(expand)} if expand else None)
         except Gone:
             pass
         else:

@@ -81,17 +81,21 @@ def entity(
     subject: Mapping[str, str],
     endpoint: str = "",
     query: Mapping[str, str] | None = None,
+    expand: tuple[str, ...] = (),
     inside: Inside | None = None,
     event_days: tuple[str, ...] = (),
     sweep_every: timedelta = WEEKLY,
 ) -> Stream:
-    """Records whose changes the feed of events tells. `query` goes with every listing."""
+    """Records whose changes the feed of events tells. `query` goes with every listing.
+
+    `expand` names fields that hold ids unless whole objects are asked for.
+    """
     return Stream(
         name=name,
         description=description,
         kind=Kind.ENTITY,
         endpoint=endpoint or name,
-        params={"query": query or {}, "feed": Feed(types, subject), "inside": inside},
+        params={"query": query or {}, "expand": expand, "feed": Feed(types, subject), "inside": inside},
         columns=(ID, *columns, UPDATED_AT),
         ignored=("object", *ignored),
         key=("id",),

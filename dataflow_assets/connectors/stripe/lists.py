@@ -39,6 +39,7 @@ decode_list = msgspec.json.Decoder(List).decode
 decode_fields = msgspec.json.Decoder(Fields).decode
 decode_records = msgspec.json.Decoder(list[Fields]).decode
 _decode_ids = msgspec.json.Decoder(list[_Record]).decode
+_decode_whole = msgspec.json.Decoder(list[_Record] | None).decode
 _decode_shown = msgspec.json.Decoder(_Shown).decode
 _decode_word = msgspec.json.Decoder(str | _Record | None).decode
 
@@ -112,6 +113,15 @@ def word(value: msgspec.Raw | None) -> str | None:
     except msgspec.DecodeError:
         return None
     return (found.id if isinstance(found, _Record) else found) or None
+
+
+def is_whole(value: msgspec.Raw | None) -> bool:
+    """Whether a list of references holds the objects themselves; an empty one does."""
+    try:
+        _decode_whole(value or b"null")
+    except msgspec.DecodeError:
+        return False
+    return True
 
 
 def page_of(records: Sequence[Fields]) -> Page:

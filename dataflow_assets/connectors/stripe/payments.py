@@ -168,7 +168,7 @@ BALANCE_TRANSACTIONS = Stream(
     # Only the status changes, without an event. Most money is available within a week; the sweep sees the rest.
     overlap=timedelta(days=10),
     sweep_every=WEEKLY,
-    event_days=("created", "available_on"),
+    event_days=("created",),
     by_day=True,
 )
 

@@ -37,7 +37,10 @@ async def read(caller: Caller, account: Account, stream: Stream, window: Window)
         async for page in Changes(caller, stream).pages(int(window.cursor.timestamp())):
             yield page
         return
-    async for records in pages(caller, stream.endpoint, {**stream.params.get("query", {}), **_created(window)}):
+    query = {**stream.params.get("query", {}), **_created(window)}
+    if expand := stream.params.get("expand"):
+        query["expand[]"] = [f"data.{name}" for name in expand]
+    async for records in pages(caller, stream.endpoint, query):
         yield await _listed(caller, stream, records)
 
 

@@ -55,7 +55,10 @@ local function read(n)
     limit.place = ahead + math.min(redis.call('ZCARD', limit.live), live_first)
   end
 
-  local open_at = math.max(limit.tat + (cost - ARGV[at + 4] - SLACK) * limit.interval, field(3, 0))
+  -- What has been saved up is for live callers: a backfill takes the even rate, and no more than its batch at once.
+  local burst = tonumber(ARGV[at + 4])
+  if not is_live then burst = math.min(burst, cost) end
+  local open_at = math.max(limit.tat + (cost - burst - SLACK) * limit.interval, field(3, 0))
   -- The one whose turn it is may wait for more than we need (a batch): it goes first as long as it comes back.
   if limit.place > 0 then open_at = math.max(open_at, field(7, 0)) end
   limit.admits = now >= open_at + limit.place * math.min(limit.interval / 4, GRACE)

@@ -154,6 +154,16 @@ def _owner(view: View) -> Value:
     return None if owner is None else ids.owner_id(view.portal, owner)
 
 
+def _became(stage: Lifecycle) -> Callable[[View], Value]:
+    """When a contact came into a stage. One that it was never in has no date, not even when a later one was reached."""
+
+    def read(view: View) -> Value:
+        states = (state for state in view.record.states if state.at <= view.state.at)
+        return next((state.at for state in states if getattr(state, "lifecycle", None) is stage), None)
+
+    return read
+
+
 def _merged(view: View) -> Value:
     kind, number = view.record.kind, view.record.number
     return ";".join(ids.record_id(view.portal, kind, number, copy) for copy in view.state.merged) or None
@@ -193,6 +203,12 @@ _CONTACT = (
         "enumeration",
         lambda view: _LIFECYCLES[view.state.lifecycle],
         (*_LIFECYCLES.values(), "evangelist", "other"),
+    ),
+    Property(
+        "hs_lifecyclestage_marketingqualifiedlead_date",
+        "Became a Marketing Qualified Lead Date",
+        "datetime",
+        _became(Lifecycle.MARKETING_QUALIFIED),
     ),
     Property(
         "hs_analytics_source",

@@ -16,10 +16,10 @@ from dataflow_assets.sandbox.meta_ads.requests import Call
 Position = tuple[int, ...]
 Row = dict[str, Any]
 
-PAGE_FAULTS = frozenset({"empty_page_with_next", "duplicate_rows", "unknown_field", "bad_row"})
+PAGE_FAULTS = frozenset({"empty_page_with_next", "duplicate_rows", "unknown_field", "bad_row", "type_changed"})
 DEFAULT_LIMIT = 25
 _SIGNATURE = 8
-# What `bad_row` spoils, the first of these that the row has.
+# What `bad_row` and `type_changed` spoil, the first of these that a row has.
 _SPOILED = ("spend", "impressions", "clicks", "daily_budget", "updated_time", "created_time", "name")
 
 
@@ -101,10 +101,11 @@ def page(
     data = [row for _, row in taken]
     if "unknown_field" in faults:
         data = [{**row, "field_of_tomorrow": {"value": "1"}} for row in data]
-    if "bad_row" in faults:
-        spoiled = next((name for name in _SPOILED if name in data[0]), None)
-        if spoiled:
-            data[0] = {**data[0], spoiled: "n/a"}
+    spoiled = next((name for name in _SPOILED if name in data[0]), None)
+    if spoiled and "bad_row" in faults:
+        data[0] = {**data[0], spoiled: "n/a"}
+    if spoiled and "type_changed" in faults:
+        data = [{**row, spoiled: {"value": row.get(spoiled)}} for row in data]
     before = cursors.write(call, taken[0][0])
     after = cursors.write(call, last, tricked=tricked)
     return {"data": data, "paging": _paging(call, before, after, limit, more=more)}

@@ -24,6 +24,7 @@ touched as (
         end as channel,
         utm_campaign,
         lifecycle_stage,
+        (became_mql_at at time zone 'UTC')::date as mql_day,
         owner_id,
         is_deleted
     from contacts
@@ -69,6 +70,7 @@ select
     campaigns.account_id as ad_account_id,
     campaigns.campaign_id,
     touched.lifecycle_stage,
+    touched.mql_day,
     touched.owner_id,
     touched.is_deleted
 from touched

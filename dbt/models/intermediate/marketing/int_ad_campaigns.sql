@@ -14,7 +14,8 @@ select
     stops_at,
     null::timestamptz as created_at,
     null::timestamptz as updated_at,
-    is_deleted
+    is_deleted,
+    synced_at
 from {{ ref('stg_google_ads__campaigns') }}
 union all
 select
@@ -32,7 +33,8 @@ select
     stops_at,
     created_at,
     updated_at,
-    is_deleted
+    is_deleted,
+    synced_at
 from {{ ref('stg_meta_ads__campaigns') }}
 union all
 select
@@ -50,5 +52,6 @@ select
     stops_at,
     created_at,
     updated_at,
-    is_deleted
+    is_deleted,
+    synced_at
 from {{ ref('stg_linkedin_ads__campaign_groups') }}

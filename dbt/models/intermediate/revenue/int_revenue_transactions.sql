@@ -9,8 +9,13 @@ with movements as (
     where not is_deleted
 ),
 
-charges as (
-    select * from {{ ref('stg_stripe__charges') }}
+-- Read twice. Kept as one result it would be the whole table, with its invoices, for the few days that are built.
+charges as not materialized (
+    select
+        account_id,
+        charge_id,
+        customer_id
+    from {{ ref('stg_stripe__charges') }}
 ),
 
 refunds as (
@@ -29,14 +34,7 @@ channels as (
     select * from {{ ref('int_customer_channels') }}
 ),
 
--- What can move money, and the charge it is about.
-causes as (
-    select
-        account_id,
-        charge_id as source_id,
-        charge_id
-    from charges
-    union all
+givebacks as (
     select
         account_id,
         refund_id as source_id,
@@ -48,6 +46,22 @@ causes as (
         dispute_id as source_id,
         charge_id
     from disputes
+),
+
+-- What can move money, and the customer of the charge that it is about.
+causes as (
+    select
+        account_id,
+        charge_id as source_id,
+        customer_id
+    from charges
+    union all
+    select
+        givebacks.account_id,
+        givebacks.source_id,
+        charges.customer_id
+    from givebacks
+    inner join charges on givebacks.account_id = charges.account_id and givebacks.charge_id = charges.charge_id
 )
 
 select
@@ -68,7 +82,7 @@ select
     movements.transaction_type,
     movements.reporting_category,
     movements.source_id,
-    charges.customer_id,
+    causes.customer_id,
     coalesce(channels.channel, 'unknown') as channel,
     movements.transaction_type in ('charge', 'payment') and first_payments.charge_id is not null as is_first_payment,
     movements.currency,
@@ -77,7 +91,6 @@ select
     movements.net_amount
 from movements
 left join causes on movements.account_id = causes.account_id and movements.source_id = causes.source_id
-left join charges on causes.account_id = charges.account_id and causes.charge_id = charges.charge_id
-left join channels on charges.account_id = channels.account_id and charges.customer_id = channels.customer_id
+left join channels on causes.account_id = channels.account_id and causes.customer_id = channels.customer_id
 left join first_payments
     on movements.account_id = first_payments.account_id and movements.source_id = first_payments.charge_id

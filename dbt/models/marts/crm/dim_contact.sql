@@ -16,5 +16,6 @@ select
     campaign_id,
     lifecycle_stage,
     owner_id,
-    is_deleted
+    is_deleted,
+    mql_day
 from {{ ref('int_contact_first_touch') }}

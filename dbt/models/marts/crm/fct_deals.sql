@@ -29,6 +29,7 @@ select
     contact_id,
     channel,
     ad_account_id,
-    campaign_id
+    campaign_id,
+    win_probability::numeric(18, 6) as win_probability
 from {{ ref('int_deals') }}
 where not is_deleted

@@ -17,6 +17,7 @@
     'deals_won_amount_home': 'numeric(18, 6)',
     'new_customers': 'bigint',
     'net_revenue_home': 'numeric(18, 6)',
+    'new_mrr_home': 'numeric(18, 6)',
     'unconverted_amounts': 'bigint',
 } %}
 -- By currency first: an amount is converted once for a day, and what cannot be converted is counted.
@@ -60,6 +61,34 @@ revenue as (
     where {{ in_build_windows('date_day') }}
 ),
 
+-- Revenue of a subscription is new on the first day at whose end it brings something.
+begins as (
+    select
+        account_id,
+        subscription_id,
+        (min(valid_from) at time zone 'UTC')::date as date_day
+    from {{ ref('int_subscription_item_spans') }}
+    where
+        mrr <> 0
+        -- What was over by the end of its day is on no day.
+        and (valid_from at time zone 'UTC')::date < (valid_to at time zone 'UTC')::date
+    group by account_id, subscription_id
+),
+
+new_mrr as (
+    select
+        mrr.date_day,
+        mrr.channel,
+        mrr.mrr_home
+    from {{ ref('fct_subscription_mrr_daily') }} as mrr
+    inner join begins
+        on
+            mrr.account_id = begins.account_id
+            and mrr.subscription_id = begins.subscription_id
+            and mrr.date_day = begins.date_day
+    where {{ in_build_windows('mrr.date_day') }}
+),
+
 figures as (
     {{ figures_of('advertising', measures, {
         'spend_home': in_home_currency('advertising.spend'),
@@ -84,6 +113,11 @@ figures as (
         'net_revenue_home': 'net_home',
         'unconverted_amounts': 'unconverted_transactions',
     }) }}
+    union all
+    {{ figures_of('new_mrr', measures, {
+        'new_mrr_home': 'mrr_home',
+        'unconverted_amounts': 'case when mrr_home is null then 1 else 0 end',
+    }) }}
 ),
 
 summed as (
@@ -107,5 +141,6 @@ select
     {{ cac('spend_home', 'new_customers') }} as cac,
     {{ roas('claimed_conversion_value_home', 'spend_home') }} as claimed_roas,
     {{ roas('net_revenue_home', 'spend_home') }} as actual_roas,
-    unconverted_amounts
+    unconverted_amounts,
+    {{ payback_months('spend_home', 'new_mrr_home') }} as payback_months
 from summed

@@ -20,20 +20,24 @@ performance as (
 )
 
 select
-    platform,
-    entity_level,
-    account_id,
-    entity_id,
-    date_day,
-    campaign_id,
-    ad_group_id,
-    ad_id,
-    currency,
-    report_time_zone,
-    impressions,
-    clicks,
-    clicks_all,
-    spend,
-    conversions,
-    conversion_value
+    performance.platform,
+    performance.entity_level,
+    performance.account_id,
+    performance.entity_id,
+    performance.date_day,
+    performance.campaign_id,
+    performance.ad_group_id,
+    performance.ad_id,
+    performance.currency,
+    performance.report_time_zone,
+    performance.impressions,
+    performance.clicks,
+    performance.clicks_all,
+    performance.spend,
+    performance.conversions,
+    performance.conversion_value,
+    '{{ var("home_currency") }}' as home_currency,
+    {{ in_home_currency('performance.spend') }} as spend_home,
+    {{ in_home_currency('performance.conversion_value') }} as conversion_value_home
 from performance
+{{ join_fx('performance') }}

@@ -24,6 +24,9 @@ select
     {{ cpa('spend', 'conversions') }} as cpa,
     {{ conversion_rate('conversions', 'clicks') }} as conversion_rate,
     {{ roas('conversion_value', 'spend') }} as roas,
-    {{ roi('conversion_value', 'spend') }} as roi
+    {{ roi('conversion_value', 'spend') }} as roi,
+    home_currency,
+    spend_home,
+    conversion_value_home
 from {{ ref('fct_ad_performance_daily') }}
 where entity_level = 'campaign' and {{ in_build_windows('date_day') }}

@@ -15,6 +15,7 @@ with told as (
         rate_date,
         units_per_usd,
         'shipped monthly averages' as source,
+        'monthly average' as rate_policy,
         2 as rank
     from {{ ref('fx_rates') }}
     {% if var('fx_rates') %}
@@ -24,6 +25,7 @@ with told as (
         rate_date,
         units_per_usd,
         '{{ var("fx_rates") }}' as source,
+        'own rate' as rate_policy,
         1 as rank
     from {{ var('fx_rates') }}
     {% endif %}
@@ -34,7 +36,8 @@ rates as (
         currency,
         rate_date,
         units_per_usd,
-        source
+        source,
+        rate_policy
     from told
     where units_per_usd > 0
     order by currency, rate_date, rank
@@ -47,7 +50,8 @@ with_dollar as (
         'USD' as currency,
         min(rate_date) as rate_date,
         1 as units_per_usd,
-        'by definition' as source
+        'by definition' as source,
+        'definition' as rate_policy
     from rates
 ),
 
@@ -85,13 +89,15 @@ select
     spans.valid_to,
     (home.units_per_usd / own.units_per_usd)::numeric(24, 12) as rate,
     own.rate_date,
-    own.source
+    own.source,
+    own.rate_policy
 from spans
 inner join lateral (
     select
         with_dollar.units_per_usd,
         with_dollar.rate_date,
-        with_dollar.source
+        with_dollar.source,
+        with_dollar.rate_policy
     from with_dollar
     where with_dollar.currency = spans.currency and with_dollar.rate_date <= spans.valid_from
     order by with_dollar.rate_date desc

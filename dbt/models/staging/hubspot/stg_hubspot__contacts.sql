@@ -15,6 +15,7 @@ select
     source.company as company_name,
     source.country,
     source.lifecyclestage as lifecycle_stage,
+    source.hs_lifecyclestage_marketingqualifiedlead_date as became_mql_at,
     source.hs_analytics_source as original_source,
     source.hs_analytics_source_data_1 as original_source_detail_1,
     source.hs_analytics_source_data_2 as original_source_detail_2,

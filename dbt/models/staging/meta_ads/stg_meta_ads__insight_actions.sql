@@ -12,6 +12,7 @@ with reports as (
         campaign_id as entity_id,
         date_day,
         currency,
+        report_time_zone,
         actions,
         action_values
     from {{ ref('stg_meta_ads__insights_campaign') }}
@@ -22,6 +23,7 @@ with reports as (
         ad_group_id as entity_id,
         date_day,
         currency,
+        report_time_zone,
         actions,
         action_values
     from {{ ref('stg_meta_ads__insights_ad_set') }}
@@ -32,6 +34,7 @@ with reports as (
         ad_id as entity_id,
         date_day,
         currency,
+        report_time_zone,
         actions,
         action_values
     from {{ ref('stg_meta_ads__insights_ad') }}
@@ -53,7 +56,8 @@ select
     listed.action_value_1d_click,
     listed.action_value_7d_click,
     listed.action_value_28d_click,
-    listed.action_value_1d_view
+    listed.action_value_1d_view,
+    reports.report_time_zone
 from reports
 -- Row by row, so that a filter on the day reaches the raw table before any list is opened: no CTE could do that.
 cross join lateral ( -- noqa: ST05

@@ -47,6 +47,7 @@ select
     source.period_start as period_starts_at,
     source.period_end as period_ends_at,
     source.discounts,
+    source.discount_amounts,
     source.metadata,
     source.livemode as is_live,
     source.deleted or source._deleted_at is not null as is_deleted,

@@ -20,6 +20,9 @@ create table if not exists marts.fct_ad_performance_daily (
     spend numeric(18, 6) not null,
     conversions numeric(18, 6) not null,
     conversion_value numeric(18, 6) not null,
+    home_currency text not null,
+    spend_home numeric(18, 6),
+    conversion_value_home numeric(18, 6),
     primary key (platform, entity_level, account_id, entity_id, date_day),
     check (entity_level in ('campaign', 'ad_group', 'ad'))
 );
@@ -48,81 +51,59 @@ create table if not exists marts.fct_campaign_performance (
     conversion_rate numeric(38, 6) not null,
     roas numeric(38, 6) not null,
     roi numeric(38, 6) not null,
+    home_currency text not null,
+    spend_home numeric(18, 6),
+    conversion_value_home numeric(18, 6),
     primary key (platform, account_id, campaign_id, date_day)
 );
 comment on table marts.fct_campaign_performance is
 'Campaigns by report day with their ratios. Over several rows, add up the sums and divide again.';
 create index if not exists fct_campaign_performance_day on marts.fct_campaign_performance (date_day);
 
-create table if not exists marts.fct_revenue_daily (
-    date_day date not null,
+create table if not exists marts.fct_conversions_daily (
+    platform text not null,
     account_id text not null,
-    currency text not null,
-    channel text not null,
-    gross numeric(18, 6),
-    refunds numeric(18, 6),
-    disputes numeric(18, 6),
-    fees numeric(18, 6),
-    other numeric(18, 6),
-    net numeric(18, 6),
-    home_currency text not null,
-    gross_home numeric(18, 6),
-    refunds_home numeric(18, 6),
-    disputes_home numeric(18, 6),
-    fees_home numeric(18, 6),
-    other_home numeric(18, 6),
-    net_home numeric(18, 6),
-    transactions bigint not null,
-    unconverted_transactions bigint not null,
-    new_customers bigint not null,
-    primary key (date_day, account_id, currency, channel)
-);
-comment on table marts.fct_revenue_daily is
-'Money on Stripe''s balance by day and channel, signed as it moves the balance. Several currencies: home amounts only.';
-
-create table if not exists marts.fct_blended_efficiency_daily (
+    campaign_id text not null,
+    action text not null,
+    attribution_window text not null,
+    counts_as text not null,
+    is_counted boolean not null,
     date_day date not null,
-    channel text not null,
+    currency text not null,
+    report_time_zone text,
+    conversions numeric(18, 6) not null,
+    conversion_value numeric(18, 6) not null,
     home_currency text not null,
-    spend_home numeric(18, 6) not null,
-    impressions bigint not null,
-    clicks bigint not null,
-    claimed_conversions numeric(18, 6) not null,
-    claimed_conversion_value_home numeric(18, 6) not null,
-    new_contacts bigint not null,
-    deals_won bigint not null,
-    deals_won_amount_home numeric(18, 6) not null,
-    new_customers bigint not null,
-    net_revenue_home numeric(18, 6) not null,
-    cac numeric(38, 6),
-    claimed_roas numeric(38, 6) not null,
-    actual_roas numeric(38, 6) not null,
-    unconverted_amounts bigint not null,
-    primary key (date_day, channel)
+    conversion_value_home numeric(18, 6),
+    primary key (platform, account_id, campaign_id, action, attribution_window, date_day)
 );
-comment on table marts.fct_blended_efficiency_daily is
-'Advertising against what comes of it, by day and channel, in the home currency. Add up and divide again.';
+comment on table marts.fct_conversions_daily is
+'Conversions by campaign, action, window and report day. A total takes rows that are is_counted, and one currency.';
+create index if not exists fct_conversions_daily_day on marts.fct_conversions_daily (date_day);
 
--- With TimescaleDB the facts are hypertables, without it plain tables; nothing that reads or writes them can tell.
+-- Facts from before there were amounts in the home currency. XXX is "none", and their days are built again.
 do $$
 declare
     fact text;
 begin
-    if not exists (select from pg_extension where extname = 'timescaledb') then
-        return;
-    end if;
-    foreach fact in array array[
-        'fct_ad_performance_daily', 'fct_campaign_performance', 'fct_revenue_daily', 'fct_blended_efficiency_daily'
-    ] loop
-        if not exists (
-            select from timescaledb_information.hypertables
-            where hypertable_schema = 'marts' and hypertable_name = fact
+    foreach fact in array array['fct_ad_performance_daily', 'fct_campaign_performance'] loop
+        if exists (
+            select from information_schema.columns
+            where table_schema = 'marts' and table_name = fact and column_name = 'home_currency'
         ) then
-            perform create_hypertable(
-                format('marts.%I', fact)::regclass, by_range('date_day', interval '90 days'),
-                migrate_data => true, create_default_indexes => false
-            );
+            continue;
         end if;
+        execute format($alter$
+            alter table marts.%I
+            add column home_currency text not null default 'XXX',
+            add column spend_home numeric(18, 6),
+            add column conversion_value_home numeric(18, 6)
+        $alter$, fact);
+        execute format('alter table marts.%I alter column home_currency drop default', fact);
+        execute format($touch$
+            insert into dataflow.touched_days (layer, connector, account_id, stream, day, sync_id)
+            select distinct 'raw', 'dbt', '', %L, date_day, gen_random_uuid() from marts.%I
+        $touch$, fact, fact);
     end loop;
 end
 $$;

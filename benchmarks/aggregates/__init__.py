@@ -1,0 +1,1 @@
+"""What aggregates save: every query of the dashboard, and a day's refresh."""

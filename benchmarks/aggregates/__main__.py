@@ -1,0 +1,224 @@
+"""Times every query of the dashboard on the facts and on its aggregate, and a day's refresh against rebuilding.
+
+    python -m benchmarks.aggregates [--rows 10000000] [--json] [--database-url postgresql://...] [--repeat 5]
+
+`--rows` counts rows of ads by day: 500 days of rows / 500 ads. Without `--database-url` a private PostgreSQL is
+started; name a server with TimescaleDB to measure continuous aggregates. The benchmark makes a database of its own
+there and drops it. Answers are compared before their time is told; a query that misses the goal is told as missed.
+
+Keys of the JSON:
+    engine, server          what was measured: "plain" or "timescale", and its versions
+    rows, fill_seconds      rows of the ad fact; how long facts and aggregates took to make
+    goal                    how many times faster everything is meant to be
+    queries[]               name, fact, fact_ms, aggregate_ms (medians), ratio, rows (of the answer)
+    refresh.each[]          of each aggregate of advertising, after one restated day: name, day_ms, rival_ms (REFRESH
+                            MATERIALIZED VIEW of the same definition over the same facts), ratio. A week or month is
+                            made of its days, so of 500 days a month can save 16 times at most
+    refresh.day_ms          all of them
+    refresh.day_compared_ms the same, and every touched bucket compared with its source, as the pipeline does it
+    refresh.rival_ms        all rivals
+    refresh.ad_rival_ms     REFRESH MATERIALIZED VIEW of one, campaigns by day over the facts of ads
+    refresh.ratio, refresh.ad_ratio    rival_ms / day_ms; ad_rival_ms / day_ms of daily_campaign_metrics
+"""
+
+import argparse
+import json
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from datetime import date, timedelta
+from functools import partial
+from typing import Any
+
+from psycopg.rows import tuple_row
+
+from benchmarks.aggregates.data import DAYS, LAST, Size, fill, fill_days, warehouse
+from benchmarks.aggregates.queries import QUERIES, Query
+from dataflow_assets.aggregates.backends import backend_for
+from dataflow_assets.aggregates.buckets import widened
+from dataflow_assets.aggregates.refresh import refresh_days
+from dataflow_assets.aggregates.registry import Aggregate, all_aggregates
+from dataflow_assets.resources.warehouse import Connection, Warehouse, one
+
+GOAL = 100
+ADVERTISING = ("campaign", "channel", "platform")
+
+
+def main() -> None:
+    """Make the facts, measure, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, default=10_000_000)
+    parser.add_argument("--repeat", type=int, default=5)
+    parser.add_argument("--database-url")
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    size = Size(ads=max(10, arguments.rows // DAYS))
+    with warehouse(arguments.database_url) as found, found.connect(autocommit=True) as connection:
+        report = measure(found, connection, size, arguments.repeat)
+    print(json.dumps(report, indent=1) if arguments.json else as_text(report))
+
+
+def measure(found: Warehouse, connection: Connection, size: Size, repeat: int) -> dict[str, Any]:
+    """Everything, as the JSON has it."""
+    started = time.perf_counter()
+    fill(connection, size)
+    for done in refresh_days(found, all_aggregates(), []):
+        assert not done.stale, done
+    connection.execute("vacuum analyze")
+    return {
+        "engine": backend_for(connection).name,
+        "server": server(connection),
+        "rows": one(connection, "select count(*) as n from marts.fct_ad_performance_daily")["n"],
+        "fill_seconds": round(time.perf_counter() - started, 1),
+        "goal": GOAL,
+        "queries": [measure_query(connection, query, repeat) for query in QUERIES],
+        "refresh": measure_refresh(found, connection, size, repeat),
+    }
+
+
+def server(connection: Connection) -> str:
+    """Versions of PostgreSQL and of the extension."""
+    row = one(
+        connection,
+        "select current_setting('server_version') as server, "
+        "(select extversion from pg_extension where extname = 'timescaledb') as extension",
+    )
+    return f"PostgreSQL {row['server']}" + (f", TimescaleDB {row['extension']}" if row["extension"] else "")
+
+
+def measure_query(connection: Connection, query: Query, repeat: int) -> dict[str, Any]:
+    """One query both ways, in turn."""
+    values = {"last": LAST, "campaign": "campaign7"}
+
+    def ask(statement: str) -> list[tuple[Any, ...]]:
+        with connection.cursor(row_factory=tuple_row) as cursor:
+            return cursor.execute(statement.encode(), values).fetchall()
+
+    expected, answer = sorted(ask(query.on_fact)), sorted(ask(query.on_aggregate))
+    assert answer == expected != [], f"{query.name}: the aggregate does not answer what the fact does"
+    times: dict[str, list[float]] = {"fact": [], "aggregate": []}
+    for _ in range(repeat):
+        times["fact"].append(timed(lambda: ask(query.on_fact)))
+        times["aggregate"].append(timed(lambda: ask(query.on_aggregate)))
+    fact, aggregate = median(times["fact"]), median(times["aggregate"])
+    return {
+        "name": query.name,
+        "fact": query.fact,
+        "fact_ms": fact,
+        "aggregate_ms": aggregate,
+        "ratio": round(fact / aggregate, 1),
+        "rows": len(answer),
+    }
+
+
+def measure_refresh(found: Warehouse, connection: Connection, size: Size, repeat: int) -> dict[str, Any]:
+    """A restated day, refreshed and compared, against rebuilding."""
+    ours = [a for a in all_aggregates() if a.name.split("_")[1] in ADVERTISING]
+    backend = backend_for(connection)
+    day_times: dict[str, list[float]] = {a.name: [] for a in ours}
+    rival_times: dict[str, list[float]] = {a.name: [] for a in ours}
+    compared, ad_rival = [], []
+    make_rivals(connection, ours)
+    for n in range(repeat):
+        day = LAST - timedelta(days=3 + n)
+        restate(connection, size, day, seed=n + 1)
+        for aggregate in ours:
+            (window,) = widened([day], aggregate.bucket)
+            day_times[aggregate.name].append(timed(partial(backend.refresh, connection, aggregate, window)))
+        restate(connection, size, day, seed=n + 101)
+        compared.append(timed(partial(refresh_days, found, ours, [day])))
+        for aggregate in ours:
+            refresh = f"refresh materialized view bench.{aggregate.name}".encode()
+            rival_times[aggregate.name].append(timed(partial(connection.execute, refresh)))
+            check_rival(connection, aggregate)
+        ad_rival.append(timed(partial(connection.execute, b"refresh materialized view bench.by_ads")))
+    day_ms = {name: median(times) for name, times in day_times.items()}
+    rival_ms = {name: median(times) for name, times in rival_times.items()}
+    each = [
+        {"name": n, "day_ms": day_ms[n], "rival_ms": rival_ms[n], "ratio": round(rival_ms[n] / day_ms[n], 1)}
+        for n in day_ms
+    ]
+    return {
+        "each": each,
+        "day_ms": round(sum(day_ms.values()), 1),
+        "day_compared_ms": median(compared),
+        "rival_ms": round(sum(rival_ms.values()), 1),
+        "ad_rival_ms": median(ad_rival),
+        "ratio": round(sum(rival_ms.values()) / sum(day_ms.values()), 1),
+        "ad_ratio": round(median(ad_rival) / day_ms["daily_campaign_metrics"], 1),
+    }
+
+
+def median(times: Sequence[float]) -> float:
+    """Of milliseconds, as they are told."""
+    return round(statistics.median(times), 2)
+
+
+def restate(connection: Connection, size: Size, day: date, *, seed: int) -> None:
+    """A day of every fact becomes another one, as dbt does it."""
+    with connection.transaction():
+        for fact in ("ad_performance_daily", "campaign_performance", "conversions_daily", "revenue_daily"):
+            connection.execute(f"delete from marts.fct_{fact} where date_day = %s".encode(), (day,))
+        connection.execute("delete from marts.fct_pipeline_daily where date_day = %s", (day,))
+        fill_days(connection, size, day, day, seed=seed)
+
+
+def make_rivals(connection: Connection, ours: Sequence[Aggregate]) -> None:
+    """Materialized views of the same definitions, and one over the facts of ads."""
+    connection.execute("create schema bench")
+    connection.execute("set search_path = dataflow, public")
+    for aggregate in ours:
+        select = aggregate.select.replace("from metrics.", "from bench.")
+        connection.execute(f"create materialized view bench.{aggregate.name} as {select}".encode())
+    connection.execute(
+        """
+        create materialized view bench.by_ads as
+        select date_day, platform, account_id, campaign_id, currency, sum(impressions), sum(clicks), sum(spend),
+            sum(conversions) as conversions, sum(conversion_value) as conversion_value
+        from marts.fct_ad_performance_daily where entity_level = 'ad' group by 1, 2, 3, 4, 5
+        """.replace("sum(impressions)", "sum(impressions) as i")
+        .replace("sum(clicks)", "sum(clicks) as c")
+        .encode()
+    )
+
+
+def check_rival(connection: Connection, aggregate: Aggregate) -> None:
+    """Both hold the same rows, or no time is told."""
+    mine, theirs = f"select * from {aggregate.relation}", f"select * from bench.{aggregate.name}"
+    query = f"({mine} except all {theirs}) union all ({theirs} except all {mine})"
+    assert not connection.execute(query.encode()).fetchall(), f"{aggregate.name} differs from its rival"
+
+
+def timed(work: Callable[[], Any]) -> float:
+    """Milliseconds."""
+    started = time.perf_counter()
+    work()
+    return (time.perf_counter() - started) * 1000
+
+
+def as_text(report: dict[str, Any]) -> str:
+    """For people."""
+    lines = [
+        f"{report['engine']}: {report['server']}; {report['rows']:,} rows of ads, made in {report['fill_seconds']} s"
+    ]
+    lines += [f"{'query':44} {'on facts':>10} {'aggregate':>10} {'faster':>9}"]
+    for query in report["queries"]:
+        missed = "" if query["ratio"] >= report["goal"] else "   misses the goal"
+        times = f"{query['fact_ms']:7.1f} ms {query['aggregate_ms']:7.2f} ms {query['ratio']:8.0f}x"
+        lines.append(f"{query['name']:44} {times}{missed}")
+    refresh = report["refresh"]
+    lines.append(f"{'one restated day':44} {'rebuilt':>10} {'refreshed':>10} {'cheaper':>9}")
+    for item in refresh["each"]:
+        missed = "" if item["ratio"] >= report["goal"] else "   misses the goal"
+        times = f"{item['rival_ms']:7.1f} ms {item['day_ms']:7.2f} ms {item['ratio']:8.0f}x"
+        lines.append(f"{item['name']:44} {times}{missed}")
+    lines.append(
+        f"All: {refresh['rival_ms']} ms, {refresh['day_ms']} ms, {refresh['ratio']:.0f}x; with the comparison "
+        f"{refresh['day_compared_ms']} ms. One by campaign over the facts of ads: {refresh['ad_rival_ms']} ms rebuilt, "
+        f"{refresh['ad_ratio']:.0f}x."
+    )
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""What a changed day costs in dbt, as history grows."""
