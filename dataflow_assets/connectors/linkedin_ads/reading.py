@@ -43,7 +43,7 @@ class _Renewals:
         self.fetched_at = time.monotonic()
         left = answer.get("refresh_token_expires_in")
         self.lasts = timedelta(seconds=left) if isinstance(left, int) else None
-        if self.lasts and self.lasts < WARN_BEFORE:
+        if self.lasts is not None and self.lasts < WARN_BEFORE:
             log.warning(
                 f"LinkedIn's refresh token ends in {self.lasts.days} days. Log in again and set "
                 "DATAFLOW_LINKEDIN_ADS__REFRESH_TOKEN."
