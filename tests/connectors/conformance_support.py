@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -77,7 +77,9 @@ class Place:
         async def go() -> StreamReport:
             transport = httpx.AsyncHTTPTransport(verify=False)
             async with open_sync(self.platform, vendor, clock=HASTY, transport=transport) as opened:
-                return await opened.run(opened.connector.stream(stream.name), window, **options)
+                # As it has landed, which may be another stream than the vendor's own of that name.
+                stream_there = replace(opened.connector.stream(stream.name), page_size=stream.page_size)
+                return await opened.run(stream_there, window, **options)
 
         return asyncio.run(go())
 

@@ -77,9 +77,9 @@ def test_a_server_that_dies_ends_the_command_as_failed(tmp_path: Path) -> None:
 
 
 def test_without_a_server_dbt_runs_by_itself(tmp_path: Path) -> None:
-    code, output = finish(start("--version", **{SERVER_VARIABLE: str(tmp_path / "nobody"), "HOME": str(tmp_path)}))
-    assert code == 0
-    assert "installed: 1." in output
+    code, output = finish(start("--help", **{SERVER_VARIABLE: str(tmp_path / "nobody"), "HOME": str(tmp_path)}))
+    assert code == 0, output
+    assert "Usage: dbt" in output
 
 
 def test_commands_end_with_the_exit_codes_of_dbt_and_know_nothing_of_each_other(warm: str, tmp_path: Path) -> None:
@@ -87,9 +87,9 @@ def test_commands_end_with_the_exit_codes_of_dbt_and_know_nothing_of_each_other(
         return finish(start(*arguments, **{SERVER_VARIABLE: warm, "HOME": str(tmp_path)}))
 
     assert run("no-such-command")[0] == 2
-    code, output = run("--version")
-    assert code == 0
-    assert "installed: 1." in output
+    code, output = run("--help")  # not --version, which asks the internet what the newest is
+    assert code == 0, output
+    assert "Usage: dbt" in output
     code, output = run("parse", "--project-dir", str(tmp_path), "--profiles-dir", str(DBT_DIR))
     assert code == 2
     assert "dbt_project.yml" in output
