@@ -1,6 +1,10 @@
-"""`dataflow demo`: the main job on the sandbox, twice: everything, and a day later only what changed."""
+"""`dataflow demo`: the main job on the sandbox: everything, what changed a day later, what is newer an hour later.
+
+Another demo goes on a day later.
+"""
 
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -40,19 +44,26 @@ def run_demo() -> int:
     console.print(f"\n[bold]2. The world moves on[/] to {now:%Y-%m-%d %H:%M}Z; the vendor corrects some past days")
     second = sync_now(platform)
     print_outcome(platform, second)
-    hour = _move_on(platform, timedelta(hours=1))
-    console.print(f"\n[bold]3. An hour later[/], {hour:%Y-%m-%d %H:%M}Z: each vendor is asked what is newer")
-    third, asked = sync_newer(platform)
-    if third:
-        print_outcome(platform, third, only_read=True)
+    third, hourly = _an_hour_later(platform) if first else (None, None)
     console.print()
     print_campaigns(platform)
     console.print()
     print_channels(platform)
     console.print()
-    _print_savings(platform, second, asked + (requests_of(platform, third.run_id) if third else 0))
+    _print_savings(platform, {"the daily sync": requests_of(platform, second.run_id), "the hourly one": hourly})
     _print_where_to_look(platform, time.monotonic() - started)
     return 0 if all(run.success for run in (first, second, third) if run) else 1
+
+
+def _an_hour_later(platform: Platform) -> tuple[RunOutcome | None, int]:
+    """How the run of what is newer ended, if there was anything, and the requests for it and for asking."""
+    hour = _move_on(platform, timedelta(hours=1))
+    console.print(f"\n[bold]3. An hour later[/], {hour:%Y-%m-%d %H:%M}Z: each vendor is asked what is newer")
+    outcome, asked = sync_newer(platform)
+    if outcome is None:
+        return None, asked
+    print_outcome(platform, outcome, only_read=True)
+    return outcome, asked + requests_of(platform, outcome.run_id)
 
 
 def _is_empty(platform: Platform) -> bool:
@@ -77,7 +88,7 @@ def _move_on(platform: Platform, step: timedelta) -> datetime:
     return _world_time(platform)
 
 
-def _print_savings(platform: Platform, second: RunOutcome, hourly: int) -> None:
+def _print_savings(platform: Platform, used: Mapping[str, int | None]) -> None:
     with platform.warehouse.connect() as connection:
         row = connection.execute(
             """
@@ -86,8 +97,8 @@ def _print_savings(platform: Platform, second: RunOutcome, hourly: int) -> None:
             """
         ).fetchone()
     full = int(row["n"]) if row else 0
-    for what, requests in (("the daily sync", requests_of(platform, second.run_id)), ("the hourly one", hourly)):
-        if full:
+    for what, requests in used.items():
+        if full and requests is not None:
             saved = 100 * (full - requests) / full
             console.print(f"Requests: {full} for the full first sync, {requests} for {what}: {saved:.0f} % saved.")
 

@@ -12,6 +12,7 @@ import dagster as dg
 from dataflow_assets.automation.reasons import step_reason
 from dataflow_assets.cli.instance import use_instance
 from dataflow_assets.partitions import range_tags
+from dataflow_assets.resources.dbt import DBT_DIR, TARGET, connect_dbt
 from dataflow_assets.resources.dbt_server import warm_dbt
 from dataflow_assets.resources.platform import Platform
 from dataflow_assets.resources.redact import redact
@@ -50,8 +51,13 @@ def run_job(
 
     job = defs.resolve_job_def(job_name)
     started = time.monotonic()
+    connect_dbt(platform.warehouse.database_url)
     log = platform.settings.state_dir / "log" / "dbt.log"
-    with warm_dbt(), dg.DagsterInstance.get() as instance, _dbt_output_to(log):
+    with (
+        warm_dbt(DBT_DIR, platform.settings.state_dir / TARGET),
+        dg.DagsterInstance.get() as instance,
+        _dbt_output_to(log),
+    ):
         # Without this Dagster opens a connection to PostgreSQL for every event it stores.
         instance.optimize_for_webserver(STATEMENT_TIMEOUT_MS, pool_recycle=3_600, max_overflow=20)
         result = job.execute_in_process(

@@ -87,9 +87,10 @@ def fact_keys(project: DbtProject) -> dict[str, AssetKey]:
 
 
 def definitions_digest() -> str:
-    """Changes when any model, macro or seed does."""
+    """Changes when any model, macro, seed or variable does."""
     digest = hashlib.sha256()
-    for path in sorted(path for part in PARTS for path in (DBT_DIR / part).rglob("*") if path.is_file()):
+    files = (path for part in PARTS for path in (DBT_DIR / part).rglob("*") if path.is_file())
+    for path in sorted((*files, DBT_DIR / "dbt_project.yml")):
         digest.update(path.relative_to(DBT_DIR).as_posix().encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()

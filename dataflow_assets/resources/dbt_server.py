@@ -1,21 +1,26 @@
-"""A process that has dbt loaded and runs each command in a fork of itself.
+"""A process that has dbt and its project loaded and runs each command in a fork of itself.
 
-Loading dbt takes seconds of a processor's time, more than building a day does, and a sync runs it twice. The server is
-started beside a sync and loads while the vendors are read. A fork inherits what was loaded and nothing of what an
+Loading them takes seconds of a processor's time, more than building a day does, and a sync runs dbt twice. The server
+is started beside a sync and loads while the vendors are read. A fork inherits what was loaded and nothing of what an
 earlier command did. Whoever asks is `dbt_client`; without a server it runs dbt itself.
 """
 
 import os
 import select
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from dataflow_assets.resources.dbt_client import SERVER_VARIABLE, receive
 
@@ -24,8 +29,11 @@ STOPS_WITHIN_SECONDS = 5
 
 
 @contextmanager
-def warm_dbt() -> Iterator[None]:
-    """Within, the dbt commands of this process and its children are run by a server of theirs."""
+def warm_dbt(project: Path | None = None, parsed: Path | None = None) -> Iterator[None]:
+    """Within, the dbt commands of this process and its children are run by a server of theirs.
+
+    `project`: the folder of a dbt project to have loaded, as it is now; `parsed`: the folder of what dbt keeps of it.
+    """
     if SERVER_VARIABLE in os.environ or not hasattr(os, "fork"):
         yield
         return
@@ -35,7 +43,7 @@ def warm_dbt() -> Iterator[None]:
         listening.bind(address)  # the folder is this user's alone
         listening.listen(WAITING_CLIENTS)
         server = subprocess.Popen(
-            [sys.executable, "-m", __name__, str(listening.fileno())],
+            [sys.executable, "-m", __name__, str(listening.fileno()), *map(str, (project, parsed) if project else ())],
             pass_fds=[listening.fileno()],
             stdin=subprocess.PIPE,  # its end tells the server that we are gone, however we went
             stdout=subprocess.DEVNULL,
@@ -53,14 +61,15 @@ def warm_dbt() -> Iterator[None]:
             server.wait()
 
 
-def serve(listening: socket.socket) -> None:
+def serve(listening: socket.socket, project: str = "", parsed: str = "") -> None:
     """Run each command that comes in a process of its own, until standard input ends."""
     # Ctrl-C reaches every process of a terminal; whoever started us decides when we go.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the forks
     import dbt.adapters.postgres  # noqa: PLC0415  what there is to load, before the first command
     import dbt.cli.main  # noqa: F401, PLC0415
 
+    loaded = _load(Path(project), Path(parsed)) if project else None
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the forks
     while True:
         ready, _, _ = select.select([listening, 0], [], [])
         if 0 in ready:
@@ -68,11 +77,55 @@ def serve(listening: socket.socket) -> None:
         client, _ = listening.accept()
         if os.fork() == 0:
             listening.close()
-            _run(client)
+            _run(client, loaded)
         client.close()
 
 
-def _run(client: socket.socket) -> None:
+@dataclass(frozen=True)
+class _Loaded:
+    """A project as dbt has parsed it, and for which connection that is."""
+
+    project: Path
+    connection: Mapping[str, str]
+    manifest: Any
+
+    def serves(self, command: Mapping[str, Any]) -> bool:
+        # Other folders or variables make another manifest; only a build needs none written.
+        arguments = command["arguments"]
+        return (
+            Path(command["folder"]) == self.project
+            and _connection(command["environment"]) == self.connection
+            and "build" in arguments
+            and not any(option in arguments for option in ("--project-dir", "--vars", "--target"))
+        )
+
+
+def _connection(environment: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in environment.items() if name.startswith("DATAFLOW_DBT_")}
+
+
+def _load(project: Path, parsed: Path) -> _Loaded | None:
+    """None where dbt cannot parse the project: the command that comes will say why."""
+    # In a process of its own: dbt's parser starts threads, which a fork has not, and a command that parses would wait
+    # for them for ever.
+    with ProcessPoolExecutor(1, mp_context=get_context("fork")) as aside:
+        manifest = aside.submit(_parse, project, parsed).result()
+    return _Loaded(project, _connection(os.environ), manifest) if manifest else None
+
+
+def _parse(project: Path, parsed: Path) -> Any:
+    from dbt.cli.main import dbtRunner  # noqa: PLC0415  loaded before the fork
+
+    # In a folder of its own: other processes read and write what is known of the project.
+    with TemporaryDirectory(prefix="dataflow-") as folder:
+        with suppress(OSError):
+            shutil.copy(parsed / "partial_parse.msgpack", folder)
+        folders = ("--project-dir", project, "--profiles-dir", project, "--target-path", folder, "--log-path", folder)
+        answer = dbtRunner().invoke(["--quiet", "parse", *map(str, folders)])
+    return answer.result if answer.success else None
+
+
+def _run(client: socket.socket, loaded: _Loaded | None) -> None:
     """In the fork: be the client's dbt, then tell it the exit code. Does not return."""
     command, streams = receive(client)
     for stream, ours in zip(streams, (0, 1, 2), strict=True):
@@ -86,7 +139,7 @@ def _run(client: socket.socket) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     client.sendall(b"%d\n" % os.getpid())
     threading.Thread(target=_stop_with_client, args=(client,), daemon=True).start()
-    code = _dbt(command["arguments"])
+    code = _dbt(command["arguments"], loaded.manifest if loaded and loaded.serves(command) else None)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     client.sendall(b"%d\n" % code)
     sys.exit(code)  # in the ordinary way: dbt's locks are given back then
@@ -97,15 +150,15 @@ def _stop_with_client(client: socket.socket) -> None:
     os.kill(os.getpid(), signal.SIGINT)
 
 
-def _dbt(arguments: list[str]) -> int:
+def _dbt(arguments: list[str], manifest: Any) -> int:
     from dbt.cli.main import cli  # noqa: PLC0415  loaded before the fork
 
     try:
-        cli(arguments, prog_name="dbt")
+        cli(arguments, prog_name="dbt", obj={"manifest": manifest})
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     return 0
 
 
 if __name__ == "__main__":
-    serve(socket.socket(fileno=int(sys.argv[1])))
+    serve(socket.socket(fileno=int(sys.argv[1])), *sys.argv[2:])

@@ -5,13 +5,7 @@ from graphlib import TopologicalSorter
 from typing import Any
 
 import dagster as dg
-from dagster_dbt import (
-    DagsterDbtTranslator,
-    DagsterDbtTranslatorSettings,
-    DbtCliResource,
-    DbtProject,
-    dbt_assets,
-)
+from dagster_dbt import DbtCliResource, DbtProject, dbt_assets
 
 from dataflow_assets.partitions import DAILY, every_day, result_of, window_of
 from dataflow_assets.raw.session import ensure_schema
@@ -19,15 +13,16 @@ from dataflow_assets.resources.dagster import PlatformResource
 from dataflow_assets.resources.dbt import build_windows, connect_dbt, definitions_digest, prune_artifacts
 from dataflow_assets.resources.touched import pass_on, waiting
 from dataflow_assets.resources.warehouse import Connection
+from dataflow_assets.transform.columns import Columns, Translator, from_metadata, keep, known_columns
 from dataflow_assets.windows import contiguous
 
 # With what reads them, such as views over facts: the first step would otherwise have to wait for the second.
 FACTS = "config.incremental_strategy:replace_range+"
+VIEWS = "transform_models"
 # Unit tests judge the SQL, not the data: they run with the tests of this repository.
 BUILD = ("build", "--exclude-resource-type", "unit_test")
 # Views change with their definitions, not with data.
 ONLY_TABLES = (*BUILD, "--exclude-resource-type", "seed", "--exclude", "config.materialized:view")
-COLUMN_METADATA = ("dagster/column_schema", "dagster/column_lineage")
 
 
 class TouchedConfig(dg.Config):
@@ -44,13 +39,13 @@ def build_dbt_assets(project: DbtProject) -> list[dg.AssetsDefinition]:
     Dagster plans a run over days by the partitions of the step whose name is the last in the alphabet: were that one of
     days, every view and dimension would be planned once per day, 8,000 events for 90 days. Hence `transform_models`.
     """
-    translator = DagsterDbtTranslator(settings=DagsterDbtTranslatorSettings(enable_code_references=False))
+    translator = Translator(known_columns())
 
     @dbt_assets(
         manifest=project.manifest_path,
         project=project,
         exclude=FACTS,
-        name="transform_models",
+        name=VIEWS,
         dagster_dbt_translator=translator,
         backfill_policy=dg.BackfillPolicy.single_run(),
     )
@@ -61,13 +56,14 @@ def build_dbt_assets(project: DbtProject) -> list[dg.AssetsDefinition]:
         ensure_schema(found)
         connect_dbt(found.warehouse.database_url)
         with found.warehouse.connect(autocommit=True) as connection:
-            changed = not config.only_touched or _is_changed(connection, "transform_models")
-            if changed:
-                yield from _build(context, dbt, BUILD, columns_changed=True)
+            known = known_columns()
+            is_known = all(key.to_user_string() in known for key in context.selected_asset_keys)
+            if not (config.only_touched and is_known) or _is_changed(connection):
+                yield from _build(context, dbt, BUILD)
             else:
-                yield from _in_order(context, list(_build(context, dbt, ONLY_TABLES, columns_changed=False)))
+                yield from _in_order(context, list(_build(context, dbt, ONLY_TABLES)))
             if not context.is_subset:
-                _remember(connection, "transform_models")
+                _remember(connection)
 
     @dbt_assets(
         manifest=project.manifest_path,
@@ -95,50 +91,43 @@ def build_dbt_assets(project: DbtProject) -> list[dg.AssetsDefinition]:
                 context.log.info("No day has changed: the facts are left as they are.")
                 yield from _in_order(context, [])
                 return
-            changed = not config.only_touched or _is_changed(connection, "transform_facts")
             with build_windows(contiguous(days)):
-                yield from _build(context, dbt, BUILD, columns_changed=changed)
+                yield from _build(context, dbt, BUILD)
             if not context.is_subset:
-                _remember(connection, "transform_facts")
                 pass_on(connection, touches, days)
 
     return [transform_models, transform_facts]
 
 
-def _build(
-    context: dg.AssetExecutionContext, dbt: DbtCliResource, args: Sequence[str], *, columns_changed: bool
-) -> Iterator[Any]:
+def _build(context: dg.AssetExecutionContext, dbt: DbtCliResource, args: Sequence[str]) -> Iterator[Any]:
+    known = known_columns()
+    found: Columns = {}
     stream = dbt.cli(args, context=context).stream()
-    # Finding column lineage costs more than building a day; while no definition changes it is what it was.
-    for event in stream.fetch_column_metadata() if columns_changed else stream:
+    is_known = all(key.to_user_string() in known for key in context.selected_asset_keys)
+    for event in stream if is_known else stream.fetch_column_metadata():
         if isinstance(event, dg.Output):
             key = context.assets_def.keys_by_output_name[event.output_name]
-            before = {} if columns_changed else _columns_before(context, key)
-            result = result_of(context, {**event.metadata, **before}, key)
-            yield event.with_metadata(dict(result.metadata or {}))
+            if columns := from_metadata(event.metadata):
+                found[key.to_user_string()] = columns
+            yield event.with_metadata(dict(result_of(context, event.metadata, key).metadata or {}))
         else:
             yield event
+    keep(found)
     prune_artifacts()
 
 
-def _columns_before(context: dg.AssetExecutionContext, key: dg.AssetKey) -> dict[str, Any]:
-    latest = context.instance.get_latest_materialization_event(key)
-    known = latest.asset_materialization.metadata if latest and latest.asset_materialization else {}
-    return {name: value for name, value in known.items() if name in COLUMN_METADATA}
-
-
-def _is_changed(connection: Connection, step: str) -> bool:
-    row = connection.execute("select digest from dataflow.dbt_builds where step = %s", (step,)).fetchone()
+def _is_changed(connection: Connection) -> bool:
+    row = connection.execute("select digest from dataflow.dbt_builds where step = %s", (VIEWS,)).fetchone()
     return row is None or row["digest"] != definitions_digest()
 
 
-def _remember(connection: Connection, step: str) -> None:
+def _remember(connection: Connection) -> None:
     connection.execute(
         """
         insert into dataflow.dbt_builds (step, digest) values (%s, %s)
         on conflict (step) do update set digest = excluded.digest, built_at = now()
         """,
-        (step, definitions_digest()),
+        (VIEWS, definitions_digest()),
     )
 
 

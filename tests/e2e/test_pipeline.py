@@ -1,5 +1,6 @@
 """The whole pipeline through Dagster in this process: a first sync, and one a day later."""
 
+import os
 from collections import Counter
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -15,11 +16,14 @@ from installation import ENGINES, Installation
 from dataflow_assets.cli.runs import RunOutcome
 from dataflow_assets.connectors import connector
 from dataflow_assets.connectors.base import Kind
+from dataflow_assets.resources.dbt import TARGET
+from dataflow_assets.transform import columns
 from dataflow_assets.windows import day_start
 
 META = connector("meta_ads")
 TODAY = date(2026, 5, 20)
 ONE_DAY = timedelta(days=1)
+CORRECTED_LATE = TODAY - timedelta(days=33)  # before the days a daily sync reads again
 FACTS = ("fct_ad_performance_daily", "fct_campaign_performance")
 METRICS = ("daily_campaign_metrics", "daily_channel_metrics")
 RAW_METADATA = {
@@ -71,6 +75,11 @@ CONTENT = """
         md5(string_agg(md5((to_jsonb(t) - '_synced_at' - '_sync_id')::text), '' order by t.*::text)) as md5
     from raw_meta_ads.{table} as t group by 1
 """
+TOUCH = """
+    insert into dataflow.touched_days (layer, connector, account_id, stream, day, sync_id)
+    select 'raw', connector, account_id, stream, %s, sync_id
+    from dataflow.sync_ledger where stream = 'insights_campaign' limit 1
+"""
 
 
 @dataclass(frozen=True)
@@ -91,6 +100,8 @@ class Told:
     outcome: RunOutcome
     state: State
     metadata: dict[str, dict[str, Any]]
+    planned: Counter[dg.AssetKey]
+    made: list[dg.AssetMaterialization]
     truth: dict[str, list[Any]]
 
 
@@ -123,12 +134,18 @@ def look(installed: Installation) -> State:
     )
 
 
-def materializations(run_id: str) -> dict[str, dict[str, Any]]:
-    """Metadata of what a run has materialized, by asset; of every partition the last."""
+def materializations(run_id: str) -> list[dg.AssetMaterialization]:
+    """All that a run has materialized, day by day."""
     with dg.DagsterInstance.get() as instance:
         events = instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION).records
-        made = [record.asset_materialization for record in events]
-    return {m.asset_key.to_user_string(): {k: v.value for k, v in m.metadata.items()} for m in made if m is not None}
+    return [record.asset_materialization for record in events if record.asset_materialization is not None]
+
+
+def planned(run_id: str) -> Counter[dg.AssetKey]:
+    """How often a run has announced each asset."""
+    with dg.DagsterInstance.get() as instance:
+        events = instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED).records
+    return Counter(record.asset_key for record in events if record.asset_key is not None)
 
 
 def sync(installed: Installation) -> Told:
@@ -136,19 +153,23 @@ def sync(installed: Installation) -> Told:
 
     with installed.here() as platform:
         outcome = sync_now(platform)
-        metadata = materializations(outcome.run_id)
+        made, announced = materializations(outcome.run_id), planned(outcome.run_id)
+    metadata = {m.asset_key.to_user_string(): {k: v.value for k, v in m.metadata.items()} for m in made}
     truth = {stream.name: installed.sandbox.truth("meta_ads", stream.name) for stream in META.streams}
-    return Told(outcome, look(installed), metadata, truth)
+    return Told(outcome, look(installed), metadata, announced, made, truth)
 
 
 @pytest.fixture(scope="module")
-def first(installed: Installation) -> Told:
-    return sync(installed)
+def first(installed: Installation, tmp_path_factory: pytest.TempPathFactory) -> Told:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(columns, "SHIPPED", tmp_path_factory.mktemp("nothing") / "shipped")  # found out anew
+        return sync(installed)
 
 
 @pytest.fixture(scope="module")
 def second(installed: Installation, first: Told) -> Told:
     installed.sandbox.clock.advance(86_400)
+    installed.rows(TOUCH, CORRECTED_LATE)
     return sync(installed)
 
 
@@ -217,6 +238,13 @@ def test_law_3_redis_mirrors_the_watermarks(second: Told, installed: Installatio
             assert mirrored == known["watermark"].isoformat().encode(), (account, stream)
 
 
+def test_the_columns_shipped_are_what_a_build_finds_out(first: Told, installed: Installation) -> None:
+    found = (installed.state_dir / TARGET / columns.FOUND_OUT).read_text("utf-8")
+    if os.environ.get("DATAFLOW_TEST_UPDATE"):
+        columns.SHIPPED.write_text(found, "utf-8")
+    assert columns.SHIPPED.read_text("utf-8") == found, "Run this test with DATAFLOW_TEST_UPDATE=1."
+
+
 # --------------------------------------------------------------------------- a day later
 
 
@@ -231,6 +259,7 @@ def test_a_second_sync_is_green_and_the_warehouse_is_the_vendors_new_truth(
 
 def test_law_5_only_days_whose_raw_rows_changed_are_built_again(first: Told, second: Told) -> None:
     changed = set().union(*(changed_days(first.state.raw[name], second.state.raw[name]) for name in first.state.raw))
+    changed.add(CORRECTED_LATE)
     unchanged = first.state.raw["insights_campaign"].keys() - changed
     assert TODAY + ONE_DAY in changed
     assert len(changed) > 1, "The vendor corrects past days; without such a day this test shows nothing."
@@ -298,11 +327,31 @@ def test_an_aggregate_says_what_it_refreshed_and_how_it_stands(
             {"storage_of_facts"} if engine == "timescale" and name == "daily_campaign_metrics" else set()
         )
         assert (told["engine"], told["made_anew"]) == (engine, False)
-        assert told["days_refreshed"] == len(changed)
+        assert told["days_refreshed"] == len(changed | {CORRECTED_LATE})
         assert told["dagster/row_count"] == installed.value(f"select count(*) from metrics.{name}")
         assert told["newest_day"] == f"{TODAY + ONE_DAY}"
         assert told["bytes_on_disk"] > 0
         assert told["verified_at"] == told["refreshed_at"]
+
+
+def test_a_run_over_days_plans_each_day_of_what_is_by_day_and_all_else_once(first: Told) -> None:
+    """Views planned once per day were three quarters of a first sync's events."""
+    from dataflow_assets.definitions import defs  # noqa: PLC0415  loaded by now
+
+    by_day = {node.key for node in defs.resolve_asset_graph().asset_nodes if node.partitions_def}
+    days = max(first.planned.values())
+    assert days > 30
+    for key, times in first.planned.items():
+        assert times == (days if key in by_day else 1), key.to_user_string()
+
+
+def test_what_a_run_tells_of_all_its_days_is_told_once(first: Told) -> None:
+    by_day = [made for made in first.made if made.partition]
+    assert {made.asset_key.path[0] for made in by_day} == {"raw", "marts", "metrics"}
+    newest = max(str(made.partition) for made in by_day)
+    telling = Counter(made.asset_key for made in by_day if made.partition == newest and made.metadata)
+    assert telling == Counter({made.asset_key for made in by_day})
+    assert not [made.asset_key for made in by_day if made.partition != newest and made.metadata]
 
 
 def test_every_table_of_the_graph_is_materialized(first: Told) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -9,9 +10,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
+from installation import database
 
-from dataflow_assets.resources.dbt import DBT, DBT_DIR
+from dataflow_assets.embedded import Endpoints
+from dataflow_assets.resources.dbt import DBT, DBT_DIR, connect_dbt
 from dataflow_assets.resources.dbt_client import SERVER_VARIABLE, receive
 from dataflow_assets.resources.dbt_server import warm_dbt
 
@@ -24,10 +28,19 @@ def warm() -> Iterator[str]:
         yield os.environ[SERVER_VARIABLE]
 
 
-def start(*arguments: str, **environment: str) -> subprocess.Popen[str]:
+@pytest.fixture
+def environment_as_before() -> Iterator[None]:
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
+
+
+def start(*arguments: str, cwd: Path | None = None, **environment: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [DBT, *arguments],
         env=environment,
+        cwd=cwd,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -134,3 +147,31 @@ def test_the_server_goes_with_whoever_started_it() -> None:
             assert connection.recv(1) == b""
         except ConnectionError:
             pass
+
+
+@pytest.mark.usefixtures("environment_as_before")
+def test_a_project_is_built_as_it_was_when_the_server_loaded_it(servers: Endpoints, tmp_path: Path) -> None:
+    """A file saved while a run is on its way must not give it half of one version and half of another."""
+    (tmp_path / "dbt_project.yml").write_text("{name: small, profile: dataflow, flags: {use_colors: false}}")
+    shutil.copy(DBT_DIR / "profiles.yml", tmp_path)
+    model = tmp_path / "models" / "one.sql"
+    model.parent.mkdir()
+    (model.parent / "zero.sql").write_text("select 0 as number")
+    text = "{{ config(materialized='view') }} select %s as number from {{ ref('zero') }} as a, {{ ref('zero') }} as b"
+    model.write_text(text % 1)
+    with database(servers.database_url) as url:
+        connect_dbt(url)
+        os.environ.pop(SERVER_VARIABLE, None)  # another server of these tests
+        with warm_dbt(tmp_path, tmp_path / "target"):
+            assert finish(start("--help", **os.environ))[0] == 0  # answered when all is loaded
+            model.write_text(text % 2)
+
+            def build(*arguments: str) -> object:
+                code, output = finish(start("build", "--profiles-dir", ".", *arguments, cwd=tmp_path, **os.environ))
+                assert code == 0, output
+                with psycopg.connect(url) as connection:
+                    return connection.execute("select number from marts.one").fetchone()
+
+            assert build() == (1,)
+            # Other variables may make other definitions: it is parsed anew, in the fork.
+            assert build("--vars", "{any: thing}") == (2,)

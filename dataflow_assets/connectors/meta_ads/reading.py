@@ -34,7 +34,10 @@ def api(settings: Settings) -> VendorApi:
     def limits(account: str | None, path: str) -> dict[Scope, Limit]:
         del path
         app = f"{NAME}:{meta.app_id or 'app'}"
-        both: dict[Scope, Limit] = {"vendor": Limit(app, requests=meta.app_requests_per_hour, seconds=3_600, burst=50)}
+        # Rate and burst together are what an hour may hold. The burst is for all accounts of a sync at once.
+        burst = max(1, meta.app_requests_per_hour // 10)
+        steady = max(1, meta.app_requests_per_hour - burst)
+        both: dict[Scope, Limit] = {"vendor": Limit(app, steady, seconds=3_600, burst=burst)}
         if account:
             both["account"] = Limit(f"{app}:{account}", meta.requests_per_hour, seconds=3_600, burst=50)
         return both
@@ -161,7 +164,7 @@ class _Run(msgspec.Struct):
 _decode_run = msgspec.json.Decoder(_Run, strict=False).decode
 RUNS_BEFORE_SPLITTING = 2
 POLLS, PERCENT = 60, 100
-FIRST_POLL_SECONDS, LONGEST_POLL_SECONDS = 1.0, 30.0
+FIRST_POLL_SECONDS, LONGEST_POLL_SECONDS = 0.5, 30.0
 
 
 async def _run_report(caller: Caller, path: str, params: Mapping[str, str]) -> str:

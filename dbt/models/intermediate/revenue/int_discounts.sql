@@ -157,6 +157,6 @@ from inferred
 where
     is_percent
     and not exists (
-        select from source
+        select 1 from source
         where source.account_id = inferred.account_id and source.discount_id = inferred.discount_id
     )
