@@ -66,8 +66,7 @@ async def read_at(
     connector: Connector, caller: Caller, account: Account, stream: Stream, window: Window, *, size: Size
 ) -> AsyncIterator[Page]:
     """What the connector reads, asked for at this size. Raises as the connector does."""
-    # The declaration itself where nothing is smaller: connectors know their streams by identity.
-    asked = stream if size.page == stream.page_size else replace(stream, page_size=size.page)
+    asked = replace(stream, page_size=size.page)
     if size.groups == 1:
         async for page in connector.read(caller, account, asked, window):
             yield page

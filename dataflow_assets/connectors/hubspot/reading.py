@@ -34,18 +34,23 @@ async def read(caller: Caller, account: Account, stream: Stream, window: Window)
     if not isinstance(window, Since):
         raise TypeError(f"{stream.name} is not a report.")
     span = Span.of(window, caller.now(), api_of(caller).late)
-    if stream in OBJECTS:
+    if _is_one(stream, OBJECTS):
         pages = _everything(caller, stream) if span is None else _changes(caller, stream, window, span)
-    elif stream in LINKS:
+    elif _is_one(stream, LINKS):
         pages = _links(caller, stream, span)
-    elif stream is DEAL_STAGE_HISTORY:
+    elif _is_one(stream, [DEAL_STAGE_HISTORY]):
         pages = _histories(caller, stream, span)
-    elif stream is OWNERS:
+    elif _is_one(stream, [OWNERS]):
         pages = _owners(caller, stream)
     else:
-        pages = _pipelines(caller, stages=stream is PIPELINE_STAGES)
+        pages = _pipelines(caller, stages=_is_one(stream, [PIPELINE_STAGES]))
     async for page in pages:
         yield page
+
+
+def _is_one(stream: Stream, declared: Iterable[Stream]) -> bool:
+    # By name: the engine may ask with a declaration of its own, such as one of smaller pages.
+    return stream.name in {one.name for one in declared}
 
 
 # --------------------------------------------------------------------------- contacts, companies, deals
@@ -206,7 +211,7 @@ async def newer(caller: Caller, probes: Sequence[Probe]) -> Sequence[Probe]:
     """
     found: list[Probe] = []
     failures: list[VendorError] = []
-    asked = [probe for probe in probes if probe.stream in OBJECTS]
+    asked = [probe for probe in probes if _is_one(probe.stream, OBJECTS)]
     for probe in asked:
         account, kind = probe.account, probe.stream.endpoint
         one = caller.client.caller(account.id, credential=account.credential, headers=account.headers)
