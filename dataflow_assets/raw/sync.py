@@ -272,7 +272,9 @@ class _AccountSync:
             if later or overtaken:
                 outcome = "superseded"
             else:
-                if not stage.is_unreadable:
+                if stage.is_unreadable:
+                    outcome = "unreadable"
+                else:
                     await self._replace(piece, stage, complete_to)
                 await ledger.set_aside(self.connection, self.id, piece.sync_id, stage.rejected)
                 self.report.unknown_fields += await ledger.notice_unknown_fields(

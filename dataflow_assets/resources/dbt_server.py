@@ -106,22 +106,26 @@ def _connection(environment: Mapping[str, str]) -> dict[str, str]:
 
 def _load(project: Path, parsed: Path) -> _Loaded | None:
     """None where dbt cannot parse the project: the command that comes will say why."""
-    # In a process of its own: dbt's parser starts threads, which a fork has not, and a command that parses would wait
-    # for them for ever.
-    with ProcessPoolExecutor(1, mp_context=get_context("fork")) as aside:
-        manifest = aside.submit(_parse, project, parsed).result()
-    return _Loaded(project, _connection(os.environ), manifest) if manifest else None
-
-
-def _parse(project: Path, parsed: Path) -> Any:
-    from dbt.cli.main import dbtRunner  # noqa: PLC0415  loaded before the fork
-
     # In a folder of its own: other processes read and write what is known of the project.
     with TemporaryDirectory(prefix="dataflow-") as folder:
         with suppress(OSError):
             shutil.copy(parsed / "partial_parse.msgpack", folder)
-        folders = ("--project-dir", project, "--profiles-dir", project, "--target-path", folder, "--log-path", folder)
-        answer = dbtRunner().invoke(["--quiet", "parse", *map(str, folders)])
+        # First in a process of its own: dbt's parser starts threads, which a fork has not, and a command that parses
+        # would wait for them for ever. What is left to this one is to read what that one has written.
+        with ProcessPoolExecutor(1, mp_context=get_context("fork")) as aside:
+            manifest = aside.submit(_is_parsed, project, folder).result() and _manifest(project, folder)
+    return _Loaded(project, _connection(os.environ), manifest) if manifest else None
+
+
+def _is_parsed(project: Path, folder: str) -> bool:
+    return _manifest(project, folder) is not None
+
+
+def _manifest(project: Path, folder: str) -> Any:
+    from dbt.cli.main import dbtRunner  # noqa: PLC0415  loaded before the fork
+
+    folders = ("--project-dir", project, "--profiles-dir", project, "--target-path", folder, "--log-path", folder)
+    answer = dbtRunner().invoke(["--quiet", "parse", *map(str, folders)])
     return answer.result if answer.success else None
 
 

@@ -49,7 +49,7 @@ create table if not exists dataflow.sync_ledger (
     sync_window text not null,
     window_start date,
     window_end date,
-    outcome text not null check (outcome in ('published', 'superseded', 'failed')),
+    outcome text not null,
     error text,
     fetch_started_at timestamptz not null,
     recorded_at timestamptz not null default now(),
@@ -67,6 +67,12 @@ create table if not exists dataflow.sync_ledger (
     run_id text
 );
 comment on table dataflow.sync_ledger is 'One row per slice: what was asked, what came, what it cost, how it ended.';
+comment on column dataflow.sync_ledger.outcome is
+'Unreadable: no record kept its contract, all are in quarantine, and what was stored stays. Superseded: a later reading '
+'was published first.';
+alter table dataflow.sync_ledger drop constraint if exists sync_ledger_outcome_check;
+alter table dataflow.sync_ledger add constraint sync_ledger_outcome_check
+check (outcome in ('published', 'superseded', 'unreadable', 'failed'));
 create index if not exists sync_ledger_slices
 on dataflow.sync_ledger (connector, account_id, stream, window_start, window_end);
 create index if not exists sync_ledger_recent on dataflow.sync_ledger (recorded_at);

@@ -285,6 +285,12 @@ def test_law_6_where_a_type_has_changed_records_are_set_aside_and_what_was_store
                 assert report.counts.quarantined == report.counts.read > 0
                 assert all(one.after == one.before for one in report.accounts), "Nothing was read of these days."
                 assert any(stream.name in note and "quarantine" in note for note in notes)
+                with place.platform.warehouse.connect() as connection:
+                    ended = connection.execute(
+                        "select distinct outcome from dataflow.sync_ledger where stream = %s and rows_quarantined > 0",
+                        (stream.name,),
+                    ).fetchall()
+                assert ended == [{"outcome": "unreadable"}], "As published it would go before an earlier, good reading."
         place.sync_all(vendor)
         for stream in vendor.streams:
             assert_same(place.rows(vendor, stream), before[stream.name], stream)

@@ -32,4 +32,8 @@ def installed(servers: Endpoints, engine: str, tmp_path_factory: pytest.TempPath
         run_sandbox(TINY_WORLD, now=NOON) as sandbox,
         installation(servers, folder, sandbox, SHORT_HISTORY, database_server=server) as installed,
     ):
+        if server:
+            # Its jobs would move old days into columns between two looks, where row versions cannot be read.
+            installed.rows("create extension if not exists timescaledb")
+            installed.rows("select _timescaledb_functions.stop_background_workers()")
         yield installed
