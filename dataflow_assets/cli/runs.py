@@ -47,26 +47,23 @@ def run_job(
 ) -> RunOutcome:
     """Run a job here and now; its history is kept in the installation's Dagster instance."""
     use_instance(platform)
-    from dataflow_assets.definitions import defs  # noqa: PLC0415  takes seconds, and must see the instance
-
-    job = defs.resolve_job_def(job_name)
-    started = time.monotonic()
     connect_dbt(platform.warehouse.database_url)
     log = platform.settings.state_dir / "log" / "dbt.log"
-    with (
-        warm_dbt(DBT_DIR, platform.settings.state_dir / TARGET),
-        dg.DagsterInstance.get() as instance,
-        _dbt_output_to(log),
-    ):
+    started = time.monotonic()
+    with warm_dbt(DBT_DIR, platform.settings.state_dir / TARGET), dg.DagsterInstance.get() as instance:
+        from dataflow_assets.definitions import defs  # noqa: PLC0415  takes seconds, and must see the instance
+
+        job = defs.resolve_job_def(job_name)
         # Without this Dagster opens a connection to PostgreSQL for every event it stores.
         instance.optimize_for_webserver(STATEMENT_TIMEOUT_MS, pool_recycle=3_600, max_overflow=20)
-        result = job.execute_in_process(
-            instance=instance,
-            asset_selection=list(selection) if selection is not None else None,
-            tags={**(range_tags(window) if window else {}), **(tags or {})},
-            run_config={**(run_config or {}), **QUIET_LOGS},
-            raise_on_error=False,
-        )
+        with _dbt_output_to(log):
+            result = job.execute_in_process(
+                instance=instance,
+                asset_selection=list(selection) if selection is not None else None,
+                tags={**(range_tags(window) if window else {}), **(tags or {})},
+                run_config={**(run_config or {}), **QUIET_LOGS},
+                raise_on_error=False,
+            )
     outcome = RunOutcome(result.run_id, job_name, result.success, time.monotonic() - started)
     for evaluation in result.get_asset_check_evaluations():
         if evaluation.passed:

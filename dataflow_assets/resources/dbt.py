@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from dagster import AssetKey
@@ -58,7 +59,13 @@ def dbt_project() -> DbtProject:
 
 
 class InstalledDbt(DbtCliResource):
-    """The dbt of this environment."""
+    """The dbt of this environment. `looks_at_tables`: Dagster may ask what columns the tables have."""
+
+    looks_at_tables: bool = True
+
+    def _initialize_dbt_core_adapter(self, args: Sequence[str]) -> Any:
+        # Another connection of dbt's, inside Dagster: with nothing to look at it takes longer than a small build.
+        return super()._initialize_dbt_core_adapter(args) if self.looks_at_tables else None
 
     @cached_property
     def _cli_version(self) -> Version:

@@ -5,12 +5,18 @@ from graphlib import TopologicalSorter
 from typing import Any
 
 import dagster as dg
-from dagster_dbt import DbtCliResource, DbtProject, dbt_assets
+from dagster_dbt import DbtProject, dbt_assets
 
 from dataflow_assets.partitions import DAILY, every_day, result_of, window_of
 from dataflow_assets.raw.session import ensure_schema
 from dataflow_assets.resources.dagster import PlatformResource
-from dataflow_assets.resources.dbt import build_windows, connect_dbt, definitions_digest, prune_artifacts
+from dataflow_assets.resources.dbt import (
+    InstalledDbt,
+    build_windows,
+    connect_dbt,
+    definitions_digest,
+    prune_artifacts,
+)
 from dataflow_assets.resources.touched import pass_on, waiting
 from dataflow_assets.resources.warehouse import Connection
 from dataflow_assets.transform.columns import Columns, Translator, from_metadata, keep, known_columns
@@ -50,7 +56,7 @@ def build_dbt_assets(project: DbtProject) -> list[dg.AssetsDefinition]:
         backfill_policy=dg.BackfillPolicy.single_run(),
     )
     def transform_models(
-        context: dg.AssetExecutionContext, config: TouchedConfig, dbt: DbtCliResource, platform: PlatformResource
+        context: dg.AssetExecutionContext, config: TouchedConfig, dbt: InstalledDbt, platform: PlatformResource
     ) -> Iterator[Any]:
         found = platform.get()
         ensure_schema(found)
@@ -77,7 +83,7 @@ def build_dbt_assets(project: DbtProject) -> list[dg.AssetsDefinition]:
     def transform_facts(
         context: dg.AssetExecutionContext,
         config: TouchedConfig,
-        dbt: DbtCliResource,
+        dbt: InstalledDbt,
         platform: PlatformResource,
     ) -> Iterator[Any]:
         found = platform.get()
@@ -99,11 +105,11 @@ def build_dbt_assets(project: DbtProject) -> list[dg.AssetsDefinition]:
     return [transform_models, transform_facts]
 
 
-def _build(context: dg.AssetExecutionContext, dbt: DbtCliResource, args: Sequence[str]) -> Iterator[Any]:
+def _build(context: dg.AssetExecutionContext, dbt: InstalledDbt, args: Sequence[str]) -> Iterator[Any]:
     known = known_columns()
     found: Columns = {}
-    stream = dbt.cli(args, context=context).stream()
     is_known = all(key.to_user_string() in known for key in context.selected_asset_keys)
+    stream = dbt.model_copy(update={"looks_at_tables": not is_known}).cli(args, context=context).stream()
     for event in stream if is_known else stream.fetch_column_metadata():
         if isinstance(event, dg.Output):
             key = context.assets_def.keys_by_output_name[event.output_name]

@@ -61,9 +61,12 @@ def api(settings: Settings) -> HubSpotApi:
     secrets = tuple(hubspot.secrets)
 
     def limits(account: str | None, path: str) -> dict[Scope, Limit]:
-        ten = hubspot.requests_per_ten_seconds
+        # Rate and burst together are what ten seconds may hold: the few requests of a daily sync need not wait.
+        at_once = max(1, hubspot.requests_per_ten_seconds // 6)
+        ten = max(1, hubspot.requests_per_ten_seconds - at_once)
         # HubSpot has no limit for all portals together; ours is what all of them may have.
-        found: dict[Scope, Limit] = {"vendor": Limit(NAME, ten * max(1, len(auths)), seconds=10, burst=len(auths) or 1)}
+        portals = max(1, len(auths))
+        found: dict[Scope, Limit] = {"vendor": Limit(NAME, ten * portals, seconds=10, burst=at_once * portals)}
         if account:
             # Half of a day's calls may be spent at once, by the first reading of a portal.
             burst = hubspot.requests_per_day // 2
@@ -72,7 +75,7 @@ def api(settings: Settings) -> HubSpotApi:
             if is_search(path):
                 found["endpoint"] = Limit(f"{NAME}:{account}:search", hubspot.searches_per_second, seconds=1)
             else:
-                found["endpoint"] = Limit(f"{NAME}:{account}", ten, seconds=10)
+                found["endpoint"] = Limit(f"{NAME}:{account}", ten, seconds=10, burst=at_once)
         return found
 
     return HubSpotApi(
