@@ -156,7 +156,8 @@ class Field:
     def assert_as_undisturbed(self) -> None:
         """Sync once more, load afresh beside it, and compare every table."""
         self.sandbox.clear_faults()
-        self.sandbox.clock.advance(timedelta(hours=26).total_seconds())
+        # HubSpot erases some people without a word: they are missed when all are listed, once a week.
+        self.sandbox.clock.advance(timedelta(days=8).total_seconds())
         self.run_to_the_end()
         self.run_to_the_end(into="fresh")
         since = self.sandbox.clock.now().date() - timedelta(days=HISTORY_DAYS - 2)
