@@ -133,9 +133,17 @@ class Field:
         os.kill(int((folder / "postmaster.pid").read_text("ascii").split("\n", 1)[0]), signal.SIGKILL)
 
     def come_back(self) -> None:
-        """Servers again, perhaps at other addresses."""
-        self.lease.release()
-        self.lease = acquire(self.state)
+        """Servers again, perhaps at other addresses. Those that go down with the killed one may answer for a moment."""
+        give_up_at = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            self.lease.release()
+            self.lease = acquire(self.state)
+            try:
+                with psycopg.connect(self.lease.endpoints.database_url, connect_timeout=3):
+                    return
+            except psycopg.OperationalError:
+                assert time.monotonic() < give_up_at
+                time.sleep(0.1)
 
     def rows(self, connector: Connector, stream: Stream, since: date, *, of: str) -> Rows:
         """What is stored and not gone, in the vendor's columns, by key; two rows of one key are an error."""
