@@ -5,6 +5,7 @@ newer version, 130 interrupted.
 """
 
 import sys
+import warnings
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
@@ -220,6 +221,8 @@ def _day(text: str, option: str) -> date:
 
 def main() -> None:
     """Entry point: run a command and turn known errors into one clear message and an exit code."""
+    # Told once per asset, before the answer. It is Dagster's only way to fill a range in one run.
+    warnings.filterwarnings("ignore", message="Parameter `backfill_policy` of function `asset` is currently in beta")
     try:
         app()
     except SystemExit as ended:  # which is what typer makes of Ctrl-C

@@ -73,6 +73,12 @@ def test_a_selection_that_cannot_be_filled_is_refused(
     assert_nothing_ran(installed)
 
 
+def test_what_a_person_types_shows_no_warnings_of_libraries(installed: Installation) -> None:
+    typed = installed.dataflow("backfill", STREAM, *DAYS, "--dry-run", PYTHONWARNINGS="")  # make switches them off
+    assert (typed.returncode, typed.stderr) == (0, "")
+    assert typed.stdout.startswith("Would build 3 partitions")
+
+
 def test_a_dry_run_tells_partitions_assets_and_cost_and_runs_nothing(
     dataflow: Dataflow, installed: Installation
 ) -> None:
