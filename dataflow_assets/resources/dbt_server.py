@@ -14,7 +14,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -112,13 +111,15 @@ def _load(project: Path, parsed: Path) -> _Loaded | None:
             shutil.copy(parsed / "partial_parse.msgpack", folder)
         # First in a process of its own: dbt's parser starts threads, which a fork has not, and a command that parses
         # would wait for them for ever. What is left to this one is to read what that one has written.
-        with ProcessPoolExecutor(1, mp_context=get_context("fork")) as aside:
-            manifest = aside.submit(_is_parsed, project, folder).result() and _manifest(project, folder)
+        aside = get_context("fork").Process(target=_parse, args=(project, folder))
+        aside.start()
+        aside.join()
+        manifest = None if aside.exitcode else _manifest(project, folder)
     return _Loaded(project, _connection(os.environ), manifest) if manifest else None
 
 
-def _is_parsed(project: Path, folder: str) -> bool:
-    return _manifest(project, folder) is not None
+def _parse(project: Path, folder: str) -> None:
+    sys.exit(_manifest(project, folder) is None)
 
 
 def _manifest(project: Path, folder: str) -> Any:

@@ -62,12 +62,10 @@ def build_dbt_assets(project: DbtProject) -> list[dg.AssetsDefinition]:
         ensure_schema(found)
         connect_dbt(found.warehouse.database_url)
         with found.warehouse.connect(autocommit=True) as connection:
-            known = known_columns()
-            is_known = all(key.to_user_string() in known for key in context.selected_asset_keys)
-            if not (config.only_touched and is_known) or _is_changed(connection):
-                yield from _build(context, dbt, BUILD)
-            else:
+            if config.only_touched and _are_columns_known(context) and not _is_changed(connection):
                 yield from _in_order(context, list(_build(context, dbt, ONLY_TABLES)))
+            else:
+                yield from _build(context, dbt, BUILD)
             if not context.is_subset:
                 _remember(connection)
 
@@ -106,9 +104,8 @@ def build_dbt_assets(project: DbtProject) -> list[dg.AssetsDefinition]:
 
 
 def _build(context: dg.AssetExecutionContext, dbt: InstalledDbt, args: Sequence[str]) -> Iterator[Any]:
-    known = known_columns()
     found: Columns = {}
-    is_known = all(key.to_user_string() in known for key in context.selected_asset_keys)
+    is_known = _are_columns_known(context)
     stream = dbt.model_copy(update={"looks_at_tables": not is_known}).cli(args, context=context).stream()
     for event in stream if is_known else stream.fetch_column_metadata():
         if isinstance(event, dg.Output):
@@ -120,6 +117,10 @@ def _build(context: dg.AssetExecutionContext, dbt: InstalledDbt, args: Sequence[
             yield event
     keep(found)
     prune_artifacts()
+
+
+def _are_columns_known(context: dg.AssetExecutionContext) -> bool:
+    return {key.to_user_string() for key in context.selected_asset_keys} <= known_columns().keys()
 
 
 def _is_changed(connection: Connection) -> bool:
