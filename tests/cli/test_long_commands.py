@@ -1,6 +1,7 @@
 """Commands that run the whole pipeline or stay up, as processes of their own."""
 
 import json
+import re
 import signal
 import socket
 import subprocess
@@ -119,9 +120,21 @@ def test_demo_runs_twice_and_says_what_the_second_run_saved(short: Installation)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "1. First sync of the sandbox" in done.stdout
     assert "2. The world moves on" in done.stdout
-    assert "0 failed" in done.stdout
+    assert "3. An hour later" in done.stdout
+    assert set(re.findall(r"checks: \d+ passed, (\d+) failed", done.stdout)) == {"0"}
     assert "Campaigns, last 28 days, account currency" in done.stdout
+    assert "Channels, last 28 days" in done.stdout
+    saved = re.findall(r"Requests: (\d+) for the full first sync, (\d+) for (.*): -?\d+ % saved", done.stdout)
+    assert [what for _, _, what in saved] == ["the daily sync", "the hourly one"]
+    full, daily, hourly = (int(saved[0][0]), int(saved[0][1]), int(saved[1][1]))
+    assert 0 < hourly < daily < full
     assert "All figures are from the sandbox." in done.stdout
+
+    again = short.dataflow("demo", timeout=600)
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert "an earlier demo has done it" in again.stdout
+    assert "3. An hour later" not in again.stdout
+    assert re.search(rf"Requests: {full} for the full first sync, \d+ for the daily sync: \d+ % saved", again.stdout)
 
 
 def processes_of(state_dir: Path) -> list[int]:
