@@ -162,10 +162,17 @@ class Field:
         return {key: row for key, row in keyed.items() if not row.get("deleted")}
 
     def assert_as_undisturbed(self) -> None:
-        """Sync once more, load afresh beside it, and compare every table."""
+        """Sync once more, load afresh beside it, and compare every table; and again when the week has passed.
+
+        HubSpot leaves no trace of who was merged or erased: until the weekly listing such a row, and no other, is more.
+        """
         self.sandbox.clear_faults()
-        # HubSpot erases some people without a word: they are missed when all are listed, once a week.
-        self.sandbox.clock.advance(timedelta(days=8).total_seconds())
+        self.compare(after=timedelta(hours=26), weekly_listings_are_done=False)
+        self.compare(after=timedelta(days=7), weekly_listings_are_done=True)
+
+    def compare(self, *, after: timedelta, weekly_listings_are_done: bool) -> None:
+        """Every table with that of a database whose syncs nobody has disturbed."""
+        self.sandbox.clock.advance(after.total_seconds())
         self.run_to_the_end()
         self.run_to_the_end(into="fresh")
         since = self.sandbox.clock.now().date() - timedelta(days=HISTORY_DAYS - 2)
@@ -177,8 +184,10 @@ class Field:
                 shown += bool(expected)
                 if stream.kind is Kind.EVENT:  # kept as they first came, also when the vendor has forgotten them
                     assert expected.keys() <= found.keys(), f"{connector.name} {stream.name}"
-                else:
-                    assert found == expected, f"{connector.name} {stream.name}"
+                    continue
+                if not weekly_listings_are_done and stream.sweep_every == timedelta(days=7):
+                    found = {key: row for key, row in found.items() if key in expected}
+                assert found == expected, f"{connector.name} {stream.name}"
         assert shown >= 0.8 * sum(len(connector.streams) for connector in all_connectors())
 
     def assert_no_slice_was_read_twice(self) -> None:
