@@ -237,8 +237,9 @@ def test_a_told_wait_holds_in_all_processes_and_no_longer(redis_url: str, ready:
     assert all(-0.1 < t - over_at < 1.0 for t in resumed)
 
 
-def test_live_goes_before_backfill_which_still_gets_one_in_ten(redis_url: str) -> None:
-    limit = a_limit(50, 1.0)
+@pytest.mark.parametrize("burst", [1, 50])
+def test_live_goes_before_backfill_which_still_gets_one_in_ten(redis_url: str, burst: int) -> None:
+    limit = a_limit(50, 1.0, burst=burst)
     lanes = [Lane.LIVE] * 4 + [Lane.BACKFILL] * 4
 
     grants = asyncio.run(granted_until(redis_url, [limit], time.time() + 2.2, lanes))
@@ -260,6 +261,38 @@ def test_a_backfill_leaves_the_burst_to_live_callers(redis_url: str) -> None:
                 assert await budget.acquire([limit]) < 1.0
 
     asyncio.run(run())
+
+
+def test_live_requests_need_not_wait_for_the_turn_of_a_backfill_while_there_is_room_for_both(redis_url: str) -> None:
+    limit = a_limit(10, 1.0, burst=60)
+
+    async def run() -> tuple[float, int]:
+        grants = 0
+
+        async def backfill(budget: RequestBudget) -> None:
+            nonlocal grants
+            while True:
+                await budget.acquire([limit], lane=Lane.BACKFILL)
+                grants += 1
+
+        async with a_budget(redis_url) as budget:
+            crowd = [asyncio.create_task(backfill(budget)) for _ in range(4)]
+            await asyncio.sleep(0.3)
+            before = grants
+            waited = 0.0
+            for _ in range(40):
+                waited += await budget.acquire([limit])
+                await asyncio.sleep(0.03)
+            during = grants - before
+            for task in crowd:
+                task.cancel()
+            await asyncio.gather(*crowd, return_exceptions=True)
+        return waited, during
+
+    waited, during = asyncio.run(run())
+    print(f"live waited {waited:.2f} s, backfill had {during} grants")  # noqa: T201 (shown when it fails)
+    assert waited < 0.5
+    assert during >= 1
 
 
 def test_backfill_alone_uses_the_whole_budget(redis_url: str) -> None:

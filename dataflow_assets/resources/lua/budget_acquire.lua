@@ -46,19 +46,23 @@ local function read(n)
   limit.spent, limit.spent_since = field(8, 0), field(9, 0)
 
   local ahead = redis.call('ZCOUNT', limit.line, '-inf', '(' .. whole(ticket))
+  limit.is_first = ahead == 0
+  -- What has been saved up is for live callers: a backfill takes the even rate, and no more than its batch at once.
+  -- But its turn comes out of what they share, or a busy live lane would keep it out for good.
+  local burst = tonumber(ARGV[at + 4])
+  if not is_live and limit.run < TURN then burst = math.min(burst, cost) end
+  local open_at = math.max(limit.tat + (cost - burst - SLACK) * limit.interval, field(3, 0))
   if is_live then
     local turns = 0
     if redis.call('ZCARD', limit.backfill) > 0 then turns = math.floor((limit.run + ahead) / TURN) end
+    -- While enough is saved up for both, a live caller goes on without waiting until the backfill has come.
+    if limit.is_first and now >= open_at + turns * limit.interval then turns = 0 end
     limit.place, limit.after_backfill = ahead + turns, turns > 0
   else
     local live_first = math.max(TURN - limit.run, 0) + TURN * ahead
     limit.place = ahead + math.min(redis.call('ZCARD', limit.live), live_first)
   end
 
-  -- What has been saved up is for live callers: a backfill takes the even rate, and no more than its batch at once.
-  local burst = tonumber(ARGV[at + 4])
-  if not is_live then burst = math.min(burst, cost) end
-  local open_at = math.max(limit.tat + (cost - burst - SLACK) * limit.interval, field(3, 0))
   -- The one whose turn it is may wait for more than we need (a batch): it goes first as long as it comes back.
   if limit.place > 0 then open_at = math.max(open_at, field(7, 0)) end
   limit.admits = now >= open_at + limit.place * math.min(limit.interval / 4, GRACE)
@@ -79,6 +83,9 @@ end
 if slowest then
   local wait = math.ceil(limits[slowest].wait)
   local nap = math.min(wait, LOOK_AGAIN)
+  -- Its turn may come before the even rate has room for it.
+  local asked = limits[slowest]
+  if not is_live and asked.is_first then nap = math.min(nap, math.max(TURN - asked.run, 1) * asked.interval) end
   for n, limit in ipairs(limits) do
     if n == slowest and wait <= longest_wait then
       redis.call('ZADD', limit.line, whole(ticket), caller)
