@@ -84,11 +84,13 @@ class Account:
 class Since:
     """A window of an entity or event stream, by its cursor: everything there is, what changed since, or in between.
 
-    `days` (UTC) stands for the records of given days, which leaves the watermark alone.
+    `days` (UTC) stands for the records of given days, which leaves the watermark alone. With `resume_after`, as a page
+    of an earlier reading gave it, only what follows that page is wanted.
     """
 
     cursor: datetime | None = None
     days: DayWindow | None = None
+    resume_after: str | None = None
 
     @property
     def is_everything(self) -> bool:
@@ -108,12 +110,13 @@ Window = DayWindow | Since
 class Page:
     """Records as the vendor sent them: a JSON array, not yet decoded.
 
-    Where a vendor lists changes oldest first, `complete_to` says that with this page everything has come that changed
-    before that moment: a long reading is then stored in parts, and one that breaks off is not begun anew.
+    Where a vendor lists in an order that lasts, `resume_after` (in the connector's own words) is where another reading
+    can go on after this page: a long one is then stored in parts, and one that breaks off is not begun anew. What
+    changes or is added meanwhile need not come, as long as the changes since the first reading began bring it.
     """
 
     records: msgspec.Raw
-    complete_to: datetime | None = None
+    resume_after: str | None = None
 
 
 @dataclass(frozen=True)

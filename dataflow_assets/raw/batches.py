@@ -27,7 +27,7 @@ class Batch:
     unknown_fields: set[str] = field(default_factory=set)
     newest: datetime | None = None  # by the stream's cursor
     days: set[date] = field(default_factory=set)  # that facts are counted on
-    complete_to: datetime | None = None  # as `Page.complete_to` of its last page
+    resume_after: str | None = None  # as of its last page
 
 
 class Packer:
@@ -56,7 +56,7 @@ class Packer:
         batch.unknown_fields |= decoded.unknown_fields
         batch.rejected += decoded.rejected
         batch.rows += decoded.rows
-        batch.complete_to = page.complete_to
+        batch.resume_after = page.resume_after
         if self._cursor is not None:
             moments = [moment for moment in decoded.columns[self._cursor] if moment is not None]
             batch.newest = max([*moments, batch.newest] if batch.newest else moments, default=None)

@@ -62,14 +62,14 @@ async def begin_attempt(
     )
     for row in await cursor.fetchall():
         attempt = str(row["attempt_id"])
-        if await _hold(connection, attempt):
+        if await hold(connection, attempt):
             whole = DayWindow(min(row["window_start"], window.start), window.end)
             await connection.execute(
                 "update dataflow.sync_attempts set window_start = %s where attempt_id = %s", (whole.start, attempt)
             )
             return attempt, contiguous(set(whole.days) - await _published_days(connection, attempt))
     attempt = str(uuid.uuid4())
-    await _hold(connection, attempt)
+    await hold(connection, attempt)
     await connection.execute(
         """
         insert into dataflow.sync_attempts (
@@ -88,7 +88,8 @@ async def finish_attempt(connection: AsyncConnection, attempt: str) -> None:
     await connection.execute("select pg_advisory_unlock(hashtextextended(%s, 0))", (attempt,))
 
 
-async def _hold(connection: AsyncConnection, attempt: str) -> bool:
+async def hold(connection: AsyncConnection, attempt: str) -> bool:
+    """Take the session lock of a reading; False when another session has it. As often as one likes."""
     cursor = await connection.execute("select pg_try_advisory_lock(hashtextextended(%s, 0)) as held", (attempt,))
     row = await cursor.fetchone()
     return bool(row and row["held"])

@@ -10,13 +10,15 @@ from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
+from typing import TypeGuard
 from zoneinfo import ZoneInfo
 
 from dataflow_assets.connectors.base import Account, Connector, Kind, Since, Stream, Window
-from dataflow_assets.raw import ledger
+from dataflow_assets.raw import ledger, listings
 from dataflow_assets.raw.ahead import ahead
 from dataflow_assets.raw.batches import batches
 from dataflow_assets.raw.ledger import Counts
+from dataflow_assets.raw.listings import Listing
 from dataflow_assets.raw.outcome import AccountReport, StreamReport
 from dataflow_assets.raw.plan import ReportRules, completion, incremental_window, readable
 from dataflow_assets.raw.savings import full_sync
@@ -234,21 +236,49 @@ class _AccountSync:
     async def _read(self, piece: "_Slice", caller: Caller) -> None:
         """Fetch a slice and publish it; where the vendor's order allows, in parts."""
         window, connector = piece.window, self.sync.connector
-        # A listing that is to show what vanished is compared as a whole.
-        in_parts = isinstance(window, Since) and not window.days and (window.cursor or self.report.before is None)
         stage = Stage(self.connection, connector, self.stream, window)
-        pages = read_at(connector, caller, self.report.account, self.stream, window, size=self.size)
-        async with aclosing(ahead(batches(pages, self.stream, window), BATCHES_AHEAD)) as coming:
-            async for batch in coming:
-                await stage.take(batch)
-                if in_parts and batch.complete_to and stage.rows >= ROWS_IN_MEMORY:
-                    await self._publish(piece, stage, caller.tally.take(), complete_to=batch.complete_to)
-                    stage.clear()
-                    piece = piece.next()
-        await self._publish(piece, stage, caller.tally.take())
+        listing, asked, in_parts = None, window, False
+        if self._is_stored_in_parts(window):
+            in_parts = True
+            listing = await listings.unfinished(self.connection, self.id, str(window), piece.read_at)
+            if listing:
+                # It is the same reading: what changed since that began is still to come.
+                piece = replace(piece, read_at=listing.read_at, started_at=listing.started_at)
+                asked = replace(window, resume_after=listing.resume_after)
+                stage.newest, stage.all_good, stage.parts = listing.newest, listing.all_good, 1
+        pages = read_at(connector, caller, self.report.account, self.stream, asked, size=self.size)
+        try:
+            async with aclosing(ahead(batches(pages, self.stream, window), BATCHES_AHEAD)) as coming:
+                async for batch in coming:
+                    await stage.take(batch)
+                    if in_parts and batch.resume_after and stage.rows >= ROWS_IN_MEMORY:
+                        listing = listing or Listing(str(uuid.uuid4()), piece.read_at, piece.started_at)
+                        listing.resume_after, listing.newest = batch.resume_after, stage.newest
+                        listing.all_good = stage.all_good
+                        await self._publish(piece, stage, caller.tally.take(), listing, is_part=True)
+                        stage.clear()
+                        piece = piece.next()
+        except Fatal:
+            if listing and asked is not window and not stage.rows:
+                # Perhaps the vendor no longer knows the place: the next run begins anew.
+                await listings.finish(self.connection, self.id, listing)
+            raise
+        await self._publish(piece, stage, caller.tally.take(), listing)
+
+    def _is_stored_in_parts(self, window: Window) -> TypeGuard[Since]:
+        """Where the vendor's order allows. A listing that is to show what vanished is compared as a whole."""
+        if not isinstance(window, Since) or window.days:
+            return False
+        return window.cursor is not None or self.report.before is None
 
     async def _publish(
-        self, piece: "_Slice", stage: Stage, tally: Tally, *, complete_to: datetime | None = None
+        self,
+        piece: "_Slice",
+        stage: Stage,
+        tally: Tally,
+        listing: Listing | None,
+        *,
+        is_part: bool = False,
     ) -> None:
         self.report.tally.add(tally)
         counts, window = piece.counts, piece.window
@@ -275,15 +305,19 @@ class _AccountSync:
                 if stage.is_unreadable:
                     outcome = "unreadable"
                 else:
-                    await self._replace(piece, stage, complete_to)
+                    await self._replace(piece, stage, is_part=is_part)
                 await ledger.set_aside(self.connection, self.id, piece.sync_id, stage.rejected)
                 self.report.unknown_fields += await ledger.notice_unknown_fields(
                     self.connection, self.id, stage.unknown_fields
                 )
-            await self._record(piece, outcome, counts, tally, part=complete_to is not None)
+            await self._record(piece, outcome, counts, tally, part=is_part)
+            if listing and is_part:
+                await listings.save(self.connection, self.id, str(window), listing)
+            elif listing:
+                await listings.finish(self.connection, self.id, listing)
         self.report.counts.add(counts)
 
-    async def _replace(self, piece: "_Slice", stage: Stage, complete_to: datetime | None) -> None:
+    async def _replace(self, piece: "_Slice", stage: Stage, *, is_part: bool) -> None:
         counts = piece.counts
         published = await stage.publish(self.report.account, sync_id=piece.sync_id, synced_at=piece.started_at)
         counts.inserted, counts.updated = published.inserted, published.updated
@@ -291,7 +325,8 @@ class _AccountSync:
         counts.unchanged = published.distinct_rows - published.inserted - published.updated
         counts.duplicate = stage.rows - published.distinct_rows
         self.report.touched_days.update(published.touched_days)
-        await self._advance(stage, piece, complete_to)
+        if not is_part:
+            await self._advance(stage, piece)
 
     async def _record(
         self,
@@ -318,7 +353,7 @@ class _AccountSync:
             part=part,
         )
 
-    async def _advance(self, stage: Stage, piece: "_Slice", complete_to: datetime | None) -> None:
+    async def _advance(self, stage: Stage, piece: "_Slice") -> None:
         window, read_at = piece.window, piece.read_at
         if isinstance(window, DayWindow):
             done = completion(window, read_at, self.report.account.zone, self.sync.rules)
@@ -336,14 +371,14 @@ class _AccountSync:
         if window.days:
             return  # older days, read again: how far the changes are known is not their business
         swept_at = None
-        if complete_to is None and stage.is_whole_listing:
+        if stage.is_whole_listing:
             # In parts only what was there before could have been missed.
             whole = not stage.parts or await stage.nothing_else_stored(self.report.account, piece.started_at)
             swept_at = read_at if whole else None
         # A feed that has nothing to tell says as much as a full one. Otherwise what was seen decides, but never beyond
         # the beginning of the reading: what was listed first may have changed before the last came.
         by_reading = self.stream.cursor is None or self.stream.feed_reaches is not None
-        known_to = read_at if by_reading else min(stage.newest or EPOCH, read_at, complete_to or read_at)
+        known_to = read_at if by_reading else min(stage.newest or EPOCH, read_at)
         self.report.after = await advance_entity(self.connection, self.id, newest=known_to, swept_at=swept_at)
 
     async def _note_failure(self, piece: "_Slice", tally: Tally, error: Exception) -> None:

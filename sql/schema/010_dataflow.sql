@@ -40,6 +40,24 @@ comment on column dataflow.sync_attempts.started_at is 'By the vendor''s clock.'
 create index if not exists sync_attempts_unfinished
 on dataflow.sync_attempts (connector, account_id, stream) where finished_at is null;
 
+create table if not exists dataflow.unfinished_listings (
+    listing_id uuid primary key,
+    connector text not null,
+    account_id text not null,
+    stream text not null,
+    sync_window text not null,
+    read_at timestamptz not null,
+    started_at timestamptz not null,
+    resume_after text not null,
+    newest timestamptz,
+    all_good boolean not null
+);
+comment on table dataflow.unfinished_listings is
+'Long listings of which parts are stored. One that broke off is taken up again by the next run, where it was.';
+comment on column dataflow.unfinished_listings.read_at is 'When it began, by the vendor''s clock.';
+comment on column dataflow.unfinished_listings.started_at is 'When it began, by this database''s clock.';
+comment on column dataflow.unfinished_listings.resume_after is 'Where it goes on, in the words of its connector.';
+
 create table if not exists dataflow.sync_ledger (
     sync_id uuid primary key,
     attempt_id uuid references dataflow.sync_attempts,

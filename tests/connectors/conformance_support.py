@@ -88,6 +88,10 @@ class Place:
             report = self.sync(vendor, stream, **options)
             assert [one.error for one in report.failed] == []
 
+    def query(self, text: str, *values: Any) -> list[dict[str, Any]]:
+        with self.platform.warehouse.connect() as connection:
+            return connection.execute(text, values or None).fetchall()  # type: ignore[arg-type]
+
     def rows(self, vendor: Connector, stream: Stream, since: date | None = None) -> Rows:
         """What is stored and not gone, in the vendor's columns, by key."""
         names = [name for name in ("_account_id", *stream.column_names) if name not in NOT_THE_VENDORS]

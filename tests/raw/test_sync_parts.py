@@ -1,9 +1,9 @@
-"""A vendor that lists the oldest change first is stored in parts: what breaks off goes on where it was."""
+"""A vendor that lists in an order that lasts is stored in parts: what breaks off goes on where it was."""
 
 import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import datetime
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -20,7 +20,7 @@ IN_ORDER = replace(ADS, sweep_every=None)
 
 
 class Ordered:
-    """Meta's ads, oldest change first, two a page; breaks off after so many pages."""
+    """Meta's ads by id, two a page; breaks off after so many pages."""
 
     def __init__(self) -> None:
         self.pages_left = 10**6
@@ -32,15 +32,15 @@ class Ordered:
         found = [
             r async for page in META.read(caller, account, stream, window) for r in json.loads(bytes(page.records))
         ]
-        found.sort(key=lambda record: (record["updated_time"], record["id"]))
+        after = window.resume_after if isinstance(window, Since) else None
+        found = sorted((one for one in found if one["id"] > (after or "")), key=lambda one: one["id"])
         for start in range(0, len(found), 2):
             if not self.pages_left:
                 raise Fatal("broke off", vendor="meta_ads", account=account.id)
             self.pages_left -= 1
             records = found[start : start + 2]
             again = found[max(start - 2, 0) : start] if self.twice else []
-            complete_to = datetime.fromisoformat(records[-1]["updated_time"])
-            yield Page(msgspec.Raw(json.dumps(again + records).encode()), complete_to)
+            yield Page(msgspec.Raw(json.dumps(again + records).encode()), records[-1]["id"])
 
 
 @pytest.fixture
@@ -84,21 +84,82 @@ def test_law_3_a_reading_that_breaks_off_keeps_its_parts_and_the_next_goes_on_fr
 ) -> None:
     account = world.accounts()[0]
     expected = world.truth(ADS, account)
+    began = world.sandbox.clock.now()
     ordered.pages_left = len(expected) // 4
     (failed,) = run(world, ordered).failed
     kept = world.stored(ADS, account)
     assert 0 < len(kept) < len(expected)
-    mark = world.watermark(ADS, account)
-    assert mark
-    missed = {key for key, row in expected.items() if row["updated_time"] < mark["watermark"]} - kept.keys()
-    assert not missed, "The watermark has passed rows that are not stored."
-    assert failed.after.instant == mark["watermark"]
+    assert failed.after is None
+    assert world.watermark(ADS, account) is None, "Nothing is known complete."
 
+    world.sandbox.clock.advance(3_600)
     ordered.pages_left = 10**6
     report = fine(run(world, ordered))
-    assert ordered.asked[-1] == Since(mark["watermark"] - ADS.overlap)
-    assert only(report, account).counts.read < len(expected)
+    assert ordered.asked[-1] == Since(resume_after=max(key[-1] for key in kept))
+    assert only(report, account).counts.read == len(expected) - len(kept)
     assert_same(world.stored(ADS, account), expected)
+    (mark,) = world.query("select watermark, swept_at from dataflow.watermarks")
+    assert mark["watermark"] <= mark["swept_at"] < began + timedelta(minutes=1), "What changed since is still to come."
+    assert not world.query("select * from dataflow.unfinished_listings")
+    assert [window for window, _ in ledger(world)][-1] == "everything"
+
+
+def test_law_2_changes_that_break_off_go_on_as_well_and_leave_the_watermark(world: World, ordered: Ordered) -> None:
+    account = world.accounts()[0]
+    fine(run(world, ordered))
+    mark = world.watermark(ADS, account)
+    assert mark
+    with world.platform.warehouse.connect() as connection:
+        connection.execute("update dataflow.watermarks set watermark = watermark - interval '1 year'")
+    ordered.pages_left = 4
+    (failed,) = run(world, ordered).failed
+    before = ordered.asked[-1]
+    assert failed.after == failed.before
+    ordered.pages_left = 10**6
+    fine(run(world, ordered))
+    assert isinstance(before, Since)
+    assert ordered.asked[-1] == replace(before, resume_after=ordered.asked[-1].resume_after)  # type: ignore[union-attr]
+    assert ordered.asked[-1].resume_after  # type: ignore[union-attr]
+    again = world.watermark(ADS, account)
+    assert again
+    assert again["watermark"] == mark["watermark"]
+
+
+def test_an_old_place_is_not_gone_on_from(world: World, ordered: Ordered) -> None:
+    ordered.pages_left = 4
+    assert run(world, ordered).failed
+    world.sandbox.clock.advance(timedelta(hours=13).total_seconds())
+    ordered.pages_left = 10**6
+    fine(run(world, ordered))
+    assert ordered.asked[-1] == Since()
+    assert not world.query("select * from dataflow.unfinished_listings")
+
+
+def test_a_place_the_vendor_no_longer_knows_is_forgotten(world: World, ordered: Ordered) -> None:
+    account = world.accounts()[0]
+    ordered.pages_left = 4
+    assert run(world, ordered).failed
+    ordered.pages_left = 0  # refused at once
+    assert run(world, ordered).failed
+    assert isinstance(ordered.asked[-1], Since)
+    assert ordered.asked[-1].resume_after
+    ordered.pages_left = 10**6
+    fine(run(world, ordered))
+    assert ordered.asked[-1] == Since()
+    assert_same(world.stored(ADS, account), world.truth(ADS, account))
+
+
+def test_two_living_processes_do_not_go_on_from_one_place(world: World, ordered: Ordered) -> None:
+    account = world.accounts()[0]
+    ordered.pages_left = 4
+    assert run(world, ordered).failed
+    (listing,) = world.query("select listing_id::text as id from dataflow.unfinished_listings")
+    ordered.pages_left = 10**6
+    with world.platform.warehouse.connect() as other:
+        other.execute("select pg_advisory_lock(hashtextextended(%s, 0))", (listing["id"],))
+        fine(run(world, ordered))
+    assert ordered.asked[-1] == Since()
+    assert_same(world.stored(ADS, account), world.truth(ADS, account))
 
 
 def test_law_4_a_listing_that_is_to_show_what_vanished_is_not_cut(world: World, ordered: Ordered) -> None:

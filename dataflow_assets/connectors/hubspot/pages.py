@@ -64,9 +64,8 @@ def stuck(caller: Caller) -> Retryable:
     return Retryable("paging does not move on.", vendor=NAME, account=caller.account)
 
 
-async def listed(caller: Caller, path: str, params: Mapping[str, str]) -> AsyncIterator[Answer]:
-    """The pages of a list."""
-    after = ""
+async def listed(caller: Caller, path: str, params: Mapping[str, str], after: str = "") -> AsyncIterator[Answer]:
+    """The pages of a list, which is in the order of ids; those after a page whose `Answer.after` is given."""
     while True:
         answer = answer_of(await caller.get(path, {**params, "after": after} if after else params))
         yield answer
@@ -120,11 +119,11 @@ def items_of(answer: Answer) -> list[Item]:
     return found
 
 
-def page_of(items: Iterable[Item]) -> Page:
+def page_of(items: Iterable[Item], resume_after: str | None = None) -> Page:
     """A page of records as they came."""
-    return Page(msgspec.Raw(b"[" + b",".join(bytes(item.raw) for item in items) + b"]"))
+    return Page(msgspec.Raw(b"[" + b",".join(bytes(item.raw) for item in items) + b"]"), resume_after)
 
 
-def page_of_rows(rows: list[dict[str, Any]]) -> Page:
+def page_of_rows(rows: list[dict[str, Any]], resume_after: str | None = None) -> Page:
     """A page of records put together here."""
-    return Page(msgspec.Raw(msgspec.json.encode(rows)))
+    return Page(msgspec.Raw(msgspec.json.encode(rows)), resume_after)

@@ -9,6 +9,7 @@ from dataflow_assets.connectors.base import Account, Page, Probe, Since, Stream,
 from dataflow_assets.connectors.hubspot.answers import NAME
 from dataflow_assets.connectors.hubspot.api import api_of
 from dataflow_assets.connectors.hubspot.pages import (
+    Answer,
     Item,
     Paging,
     answer_of,
@@ -34,12 +35,13 @@ async def read(caller: Caller, account: Account, stream: Stream, window: Window)
     if not isinstance(window, Since):
         raise TypeError(f"{stream.name} is not a report.")
     span = Span.of(window, caller.now(), api_of(caller).late)
+    after = window.resume_after or ""
     if _is_one(stream, OBJECTS):
-        pages = _everything(caller, stream) if span is None else _changes(caller, stream, window, span)
+        pages = _everything(caller, stream, after) if span is None else _changes(caller, stream, window, span)
     elif _is_one(stream, LINKS):
-        pages = _links(caller, stream, span)
+        pages = _links(caller, stream, span, after)
     elif _is_one(stream, [DEAL_STAGE_HISTORY]):
-        pages = _histories(caller, stream, span)
+        pages = _histories(caller, stream, span, after)
     elif _is_one(stream, [OWNERS]):
         pages = _owners(caller, stream)
     else:
@@ -60,52 +62,69 @@ def _properties(stream: Stream) -> list[str]:
     return [column.source_path[1] for column in stream.columns if column.source_path[0] == "properties"]
 
 
-async def _everything(caller: Caller, stream: Stream) -> AsyncIterator[Page]:
-    for archived in BOTH:
-        async for answer in _list(caller, stream, _properties(stream), archived):
-            yield Page(answer.results)
+async def _everything(caller: Caller, stream: Stream, resume_after: str) -> AsyncIterator[Page]:
+    async for answer, place in _both(caller, stream, _properties(stream), resume_after):
+        yield Page(answer.results, place)
+
+
+async def _both(
+    caller: Caller, stream: Stream, properties: Sequence[str], resume_after: str, **more: str
+) -> AsyncIterator[tuple[Answer, str | None]]:
+    """Pages of archived and then of live records, each with the place to go on after it."""
+    first, _, after = resume_after.partition(" ")
+    for archived in BOTH[BOTH.index(first) if first else 0 :]:
+        async for answer in _list(caller, stream, properties, archived, after if archived == first else "", **more):
+            yield answer, f"{archived} {answer.after}" if answer.after else None
 
 
 async def _changes(caller: Caller, stream: Stream, window: Since, span: Span) -> AsyncIterator[Page]:
     cursor = stream.params["cursor"]
-    async for items in Search(caller, stream.endpoint, cursor, _properties(stream)).changed(span):
-        yield page_of(items)
+    not_before = int(window.resume_after or 0)
+    wanted = Span(max(span.low, not_before), span.high)
+    async for items, known_to in Search(caller, stream.endpoint, cursor, _properties(stream)).changed(wanted):
+        yield page_of(items, f"{known_to + 1}" if known_to else None)
     # Search knows no archived records, and archiving does not move their time of change: all of them are looked at.
     # After the search, whose index may still show one as it was.
     span = span if window.days else Span(0, span.high)
-    async for answer in _list(caller, stream, _properties(stream), "true"):
+    async for answer in _list(caller, stream, _properties(stream), "true", ""):
         yield page_of(item for item in items_of(answer) if span.holds(item, cursor))
 
 
-def _list(caller: Caller, stream: Stream, properties: Sequence[str], archived: str, **more: str) -> Any:
+def _list(
+    caller: Caller, stream: Stream, properties: Sequence[str], archived: str, after: str, **more: str
+) -> AsyncIterator[Answer]:
     params = {"limit": f"{stream.page_size}", "properties": ",".join(properties), "archived": archived, **more}
-    return listed(caller, api_of(caller).path("list", kind=stream.endpoint), params)
+    return listed(caller, api_of(caller).path("list", kind=stream.endpoint), params, after)
 
 
 # --------------------------------------------------------------------------- links, stages entered
 
 
-async def _live(caller: Caller, stream: Stream, span: Span | None, size: int) -> AsyncIterator[dict[str, Any]]:
-    """Times of change of live records by id, so many at a time."""
+async def _live(
+    caller: Caller, stream: Stream, span: Span | None, size: int, resume_after: str = ""
+) -> AsyncIterator[tuple[dict[str, Any], str | None]]:
+    """Times of change of live records by id, so many at a time, and the place to go on after them if that is one."""
     batch: dict[str, Any] = {}
-    async for items in _live_items(caller, stream, span):
-        for item in items:
+    async for items, after in _live_items(caller, stream, span, resume_after):
+        for number, item in enumerate(items, start=1):
             batch[_sure(item, caller).id] = _modified(item, stream)
             if len(batch) == size:
-                yield batch
+                yield batch, after if number == len(items) else None
                 batch = {}
     if batch:
-        yield batch
+        yield batch, None
 
 
-async def _live_items(caller: Caller, stream: Stream, span: Span | None) -> AsyncIterator[list[Item]]:
+async def _live_items(
+    caller: Caller, stream: Stream, span: Span | None, resume_after: str
+) -> AsyncIterator[tuple[list[Item], str | None]]:
     cursor = stream.params["cursor"]
     if span is None:
-        async for answer in _list(caller, stream, [cursor], "false"):
-            yield items_of(answer)
+        async for answer in _list(caller, stream, [cursor], "false", resume_after):
+            yield items_of(answer), answer.after or None
     else:
-        async for items in Search(caller, stream.endpoint, cursor, [cursor]).changed(span):
-            yield items
+        async for items, _ in Search(caller, stream.endpoint, cursor, [cursor]).changed(span):
+            yield items, None
 
 
 def _modified(item: Item, stream: Stream) -> Any:
@@ -132,9 +151,9 @@ class _Linked(msgspec.Struct):
 _decode_linked = msgspec.json.Decoder(list[_Linked]).decode
 
 
-async def _links(caller: Caller, stream: Stream, span: Span | None) -> AsyncIterator[Page]:
+async def _links(caller: Caller, stream: Stream, span: Span | None, resume_after: str) -> AsyncIterator[Page]:
     path = api_of(caller).path("links", kind=stream.endpoint, to=stream.params["to"])
-    async for parents in _live(caller, stream, span, LINKS_BATCH):
+    async for parents, place in _live(caller, stream, span, LINKS_BATCH, resume_after):
         inputs: list[dict[str, str]] = [{"id": parent} for parent in parents]
         while inputs:
             answer = answer_of(await caller.post_json(path, {"inputs": inputs}))
@@ -145,7 +164,7 @@ async def _links(caller: Caller, stream: Stream, span: Span | None) -> AsyncIter
                 rows += _links_of(parent, linked.to, parents.get(parent))
                 if linked.paging and linked.paging.next:
                     more.append({"id": parent, "after": str(linked.paging.next.after)})
-            yield page_of_rows(rows)
+            yield page_of_rows(rows, None if more else place)
             if more == inputs:
                 raise stuck(caller)
             inputs = more
@@ -158,28 +177,26 @@ def _links_of(parent: str, targets: Sequence[dict[str, Any]], modified: Any) -> 
             yield {**target, **kind, "fromObjectId": parent, "fromUpdatedAt": modified}
 
 
-async def _histories(caller: Caller, stream: Stream, span: Span | None) -> AsyncIterator[Page]:
+async def _histories(caller: Caller, stream: Stream, span: Span | None, resume_after: str) -> AsyncIterator[Page]:
     cursor, history = stream.params["cursor"], stream.params["history"]
     if span is None:
-        for archived in BOTH:
-            async for answer in _list(caller, stream, [cursor], archived, propertiesWithHistory=history):
-                yield _entries(items_of(answer), stream, caller)
+        async for answer, place in _both(caller, stream, [cursor], resume_after, propertiesWithHistory=history):
+            yield page_of_rows(_entries(items_of(answer), stream, caller), place)
         return
-    async for batch in _live(caller, stream, span, stream.page_size):
+    async for batch, _ in _live(caller, stream, span, stream.page_size):
         body = {"inputs": [{"id": deal} for deal in batch], "properties": [cursor], "propertiesWithHistory": [history]}
         path = api_of(caller).path("read", kind=stream.endpoint)
-        yield _entries(items_of(answer_of(await caller.post_json(path, body))), stream, caller)
+        answer = answer_of(await caller.post_json(path, body))
+        yield page_of_rows(_entries(items_of(answer), stream, caller))
 
 
-def _entries(items: Sequence[Item], stream: Stream, caller: Caller) -> Page:
-    return page_of_rows(
-        [
-            {**entry, "dealId": item.id, "dealUpdatedAt": _modified(item, stream)}
-            for item in items
-            for entry in (_sure(item, caller).record.properties_with_history or {}).get(stream.params["history"], ())
-            if entry.get("value")  # an emptied stage is none that was entered
-        ]
-    )
+def _entries(items: Sequence[Item], stream: Stream, caller: Caller) -> list[dict[str, Any]]:
+    return [
+        {**entry, "dealId": item.id, "dealUpdatedAt": _modified(item, stream)}
+        for item in items
+        for entry in (_sure(item, caller).record.properties_with_history or {}).get(stream.params["history"], ())
+        if entry.get("value")  # an emptied stage is none that was entered
+    ]
 
 
 # --------------------------------------------------------------------------- the rest

@@ -62,8 +62,10 @@ class Search:
     cursor: str
     properties: Sequence[str]
 
-    async def changed(self, whole: Span) -> AsyncIterator[list[Item]]:
+    async def changed(self, whole: Span) -> AsyncIterator[tuple[list[Item], int | None]]:
         """Records changed in a span, page by page in no promised order. Some may come twice.
+
+        With some pages comes the time of change up to which, that included, all have come.
 
         Pages go on from the last id: by position, a record that changes meanwhile would leave the span, those behind it
         would move up, and one would slip through between two pages. Whether HubSpot puts ids in order as numbers or as
@@ -80,7 +82,7 @@ class Search:
             if total > CEILING and span.low < span.high:
                 spans += reversed(span.halves)
                 continue
-            yield [item for item in items if whole.holds(item, self.cursor)]
+            yield [item for item in items if whole.holds(item, self.cursor)], None if answer.after else span.high
             if not answer.after:
                 continue
             position = ("0", "")
@@ -90,8 +92,9 @@ class Search:
                     raise stuck(self.caller)
                 answer, items = await self._page(span, *position)
                 seen.update(item.id for item in items)
-                yield [item for item in items if whole.holds(item, self.cursor)]
+                yield [item for item in items if whole.holds(item, self.cursor)], None
             if len(seen) >= total:
+                yield [], span.high
                 continue
             if span.low == span.high:
                 # HubSpot's own monthly jobs stamp many records with one millisecond: there are no halves of it.

@@ -46,25 +46,42 @@ _decode_word = msgspec.json.Decoder(str | _Record | None).decode
 
 async def pages(caller: Caller, path: str, query: Mapping[str, Any]) -> AsyncIterator[msgspec.Raw]:
     """Every page of a list as a JSON array, newest records first. Raises Retryable when paging does not move on."""
-    last: list[str] = []
+    async for found, _ in pages_and_places(caller, path, query):
+        yield found
+
+
+async def pages_and_places(
+    caller: Caller, path: str, query: Mapping[str, Any], resume_after: str = ""
+) -> AsyncIterator[tuple[msgspec.Raw, str | None]]:
+    """As `pages`, those after a place that an earlier reading gave; each with the place to go on after it."""
+    last = resume_after.split()
+    is_resumed = bool(last)
     empty = 0
     while True:
         reply = await _page_after(caller, path, {**query, "limit": PAGE_SIZE}, last)
+        if reply is None and is_resumed:
+            last, is_resumed = [], False
+            continue
+        if reply is None:
+            about = "the records to page on from have all vanished."
+            raise Retryable(about, vendor=NAME, account=caller.account)
+        is_resumed = False
         try:
             found = decode_list(reply.body)
             ids = [record.id for record in _decode_ids(found.data)] if found.has_more else []
         except msgspec.DecodeError:
             raise Retryable("the answer is not a list of records.", vendor=NAME, account=caller.account) from None
-        yield found.data
         if not found.has_more:
+            yield found.data, None
             return
+        yield found.data, " ".join((ids or last)[-TRIES_AFTER_A_VANISHED_RECORD:]) or None
         empty = 0 if ids else empty + 1
         if ids[-1:] == last[-1:] != [] or empty == TRIES_OF_AN_EMPTY_PAGE:
             raise Retryable("paging does not move on.", vendor=NAME, account=caller.account)
         last = ids or last  # after a page that was empty for once the same call brings the records
 
 
-async def _page_after(caller: Caller, path: str, query: Mapping[str, Any], last: Sequence[str]) -> Reply:
+async def _page_after(caller: Caller, path: str, query: Mapping[str, Any], last: Sequence[str]) -> Reply | None:
     if not last:
         return await caller.get(path, query)
     # The last record of a page may have been deleted since; the one before it leads on as well.
@@ -73,7 +90,7 @@ async def _page_after(caller: Caller, path: str, query: Mapping[str, Any], last:
             return await caller.get(path, {**query, "starting_after": record})
         except Gone:
             continue
-    raise Retryable("the records to page on from have all vanished.", vendor=NAME, account=caller.account)
+    return None
 
 
 def shown(inside: Inside, owner: Fields) -> list[Fields]:

@@ -17,7 +17,7 @@ from dataflow_assets.connectors.stripe.lists import (
     decode_records,
     members,
     page_of,
-    pages,
+    pages_and_places,
     together,
     with_fields,
     word,
@@ -40,8 +40,10 @@ async def read(caller: Caller, account: Account, stream: Stream, window: Window)
     query = {**stream.params.get("query", {}), **_created(window)}
     if expand := stream.params.get("expand"):
         query["expand[]"] = [f"data.{name}" for name in expand]
-    async for records in pages(caller, stream.endpoint, query):
-        yield await _listed(caller, stream, records)
+    resume_after = window.resume_after if isinstance(window, Since) else None
+    async for records, place in pages_and_places(caller, stream.endpoint, query, resume_after or ""):
+        page = await _listed(caller, stream, records)
+        yield replace(page, resume_after=place)
 
 
 def _created(window: Window) -> dict[str, int]:
