@@ -86,7 +86,8 @@ class Bench:
     def empty(self, vendors: int = 1) -> None:
         """Forget everything that was loaded, and let the server come to rest."""
         tables = [f"raw_{name}.{stream}" for name in vendor_names(vendors) for stream in ("ad_changes", "ad_days")]
-        self.sql(f"truncate dataflow.watermarks, dataflow.sync_ledger, dataflow.sync_attempts, {', '.join(tables)}")
+        ours = ["watermarks", "sync_ledger", "sync_attempts", "unfinished_listings"]
+        self.sql(f"truncate {', '.join([*(f'dataflow.{name}' for name in ours), *tables])}")
         self.sql("checkpoint")
 
     def check(self, table: str = TARGET, *, changed: bool = False, totals: Totals | None = None) -> None:

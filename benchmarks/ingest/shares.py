@@ -19,13 +19,14 @@ VENDORS = 5
 
 def pandera(bench: Bench, load_seconds: float) -> dict[str, float]:
     """The contract's check of the loaded table: reading it back, and Pandera itself."""
-    with Warehouse(bench.database).connect() as connection:
-        with timed() as reading:
-            frame = landed(connection, connector(bench.api), CHANGES, None)
-        with timed() as checking:
-            found = violations(CHANGES, frame)
-    assert not found, found
-    return {"reading": reading[0], "checking": checking[0], "share": checking[0] / load_seconds}
+    checking = 0.0
+    with timed() as whole, Warehouse(bench.database).connect() as connection:
+        for frame in landed(connection, connector(bench.api), CHANGES, None):
+            with timed() as seconds:
+                found = violations(CHANGES, frame)
+            assert not found, found
+            checking += seconds[0]
+    return {"reading": whole[0] - checking, "checking": checking, "share": checking / load_seconds}
 
 
 def backfill(bench: Bench) -> dict[str, Any]:

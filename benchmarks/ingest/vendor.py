@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
-from datetime import datetime
 from http import HTTPStatus
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -52,14 +51,6 @@ class _Answer(msgspec.Struct):
 
 
 _decode = msgspec.json.Decoder(_Answer).decode
-_UPDATED_AT = b'"updated_at":'
-
-
-def _newest(rows: msgspec.Raw) -> datetime | None:
-    """When the last row of a page changed: everything before that has come, since the oldest change comes first."""
-    text = bytes(rows)
-    start = text.rfind(_UPDATED_AT)
-    return datetime.fromisoformat(text[start:].split(b'"')[3].decode()) if start >= 0 else None
 
 
 async def read(caller: Caller, account: Account, stream: Stream, window: Window) -> AsyncIterator[Page]:
@@ -68,11 +59,13 @@ async def read(caller: Caller, account: Account, stream: Stream, window: Window)
     params: dict[str, Any] = {}
     if isinstance(window, DayWindow):
         params = {"first": f"{window.start}", "last": f"{window.end - ONE_DAY}"}
-    elif window.cursor:
-        params = {"since": window.cursor.isoformat()}
+    else:
+        params = {"since": window.cursor.isoformat()} if window.cursor else {}
+        # The cursor is a place among the changes, which stay where they are.
+        params |= {"cursor": window.resume_after} if window.resume_after else {}
     while True:
         answer = _decode((await caller.get(stream.endpoint, params)).body)
-        yield Page(answer.rows, _newest(answer.rows))
+        yield Page(answer.rows, answer.next)
         if answer.next is None:
             return
         params["cursor"] = answer.next

@@ -8,9 +8,10 @@ from datetime import date
 import dagster as dg
 
 from dataflow_assets.cli.days import wrong_range
+from dataflow_assets.cli.output import console
 from dataflow_assets.cli.progress import progress
 from dataflow_assets.cli.runs import run_job
-from dataflow_assets.cli.summary import console, print_outcome
+from dataflow_assets.cli.summary import print_outcome
 from dataflow_assets.connectors import active_connectors
 from dataflow_assets.connectors.base import Connector, Stream
 from dataflow_assets.raw.factory import asset_key, op_name

@@ -9,8 +9,9 @@ from datetime import UTC, datetime, timedelta
 
 import httpx
 
+from dataflow_assets.cli.output import console
 from dataflow_assets.cli.runs import RunOutcome
-from dataflow_assets.cli.summary import console, print_campaigns, print_channels, print_outcome, requests_of
+from dataflow_assets.cli.summary import print_campaigns, print_channels, print_outcome, requests_of
 from dataflow_assets.cli.sync import sync_newer, sync_now
 from dataflow_assets.raw.session import ensure_schema
 from dataflow_assets.resources.platform import Platform, get_platform

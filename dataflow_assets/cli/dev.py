@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 import httpx
 
 from dataflow_assets.cli.instance import use_instance
-from dataflow_assets.cli.summary import console
+from dataflow_assets.cli.output import console
 from dataflow_assets.embedded import stop_if_unused
 from dataflow_assets.raw.session import ensure_schema
 from dataflow_assets.resources.platform import Platform, get_platform

@@ -11,7 +11,7 @@ import redis
 from pydantic import BaseModel, SecretStr
 
 from dataflow_assets.aggregates.policies import PolicyRefused, missing_reason, policy_states, wanted_policies
-from dataflow_assets.cli.summary import console
+from dataflow_assets.cli.output import console
 from dataflow_assets.connectors import active_connectors
 from dataflow_assets.connectors.base import Connector
 from dataflow_assets.embedded import EmbeddedError

@@ -5,7 +5,7 @@ import json
 import sys
 from typing import Any
 
-from dataflow_assets.cli.summary import console, print_rows
+from dataflow_assets.cli.output import console, print_rows
 from dataflow_assets.connectors import all_connectors
 from dataflow_assets.raw.replay import replay
 from dataflow_assets.raw.session import ensure_schema

@@ -4,7 +4,7 @@ import json
 import sys
 from typing import LiteralString
 
-from dataflow_assets.cli.summary import console, print_rows
+from dataflow_assets.cli.output import console, print_rows
 from dataflow_assets.raw.session import ensure_schema
 from dataflow_assets.resources.platform import get_platform
 

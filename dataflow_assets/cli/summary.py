@@ -1,19 +1,16 @@
 """What a person wants to see after a run: tables of what landed, what it cost, and what it says."""
 
-import sys
 from typing import Any, LiteralString
 
-from rich.console import Console
 from rich.table import Table
 
+from dataflow_assets.cli.output import console
 from dataflow_assets.cli.runs import RunOutcome
 from dataflow_assets.connectors import active_connectors
 from dataflow_assets.raw.ddl import table as table_name
 from dataflow_assets.resources.platform import Platform
 from dataflow_assets.resources.warehouse import Connection
 
-# Wide enough for the tables where nothing says how wide it is.
-console = Console(width=None if sys.stdout.isatty() else 140)
 MOST_CAMPAIGNS = 8
 
 _LEDGER: LiteralString = """
@@ -194,21 +191,3 @@ def requests_of(platform: Platform, run_id: str) -> int:
             "select coalesce(sum(requests), 0)::bigint as n from dataflow.sync_ledger where run_id = %s", (run_id,)
         ).fetchone()
     return int(row["n"]) if row else 0
-
-
-def print_rows(title: str, rows: list[dict[str, Any]]) -> None:
-    """Rows of a query as a table."""
-    if not rows:
-        return
-    table = Table(title=title, box=None, title_justify="left", header_style="bold")
-    for name in rows[0]:
-        table.add_column(name)
-    for row in rows:
-        table.add_row(*(_cell(value) for value in row.values()))
-    console.print(table)
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return ""
-    return value.strftime("%Y-%m-%d %H:%M") if hasattr(value, "hour") else str(value)

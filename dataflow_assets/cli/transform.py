@@ -11,9 +11,10 @@ import dagster as dg
 from dataflow_assets.automation.jobs import ONLY_TOUCHED
 from dataflow_assets.cli.days import last_day, wrong_range
 from dataflow_assets.cli.instance import use_instance
+from dataflow_assets.cli.output import console
 from dataflow_assets.cli.progress import progress
 from dataflow_assets.cli.runs import RunOutcome, run_job
-from dataflow_assets.cli.summary import console, print_end
+from dataflow_assets.cli.summary import print_end
 from dataflow_assets.partitions import every_day
 from dataflow_assets.raw.session import ensure_schema
 from dataflow_assets.resources.dbt import dbt_project, fact_keys

@@ -8,7 +8,7 @@ from dataflow_assets.aggregates.buckets import named
 from dataflow_assets.aggregates.policies import retention_horizons
 from dataflow_assets.aggregates.registry import all_aggregates
 from dataflow_assets.aggregates.sweep import Swept, sweep
-from dataflow_assets.cli.summary import console
+from dataflow_assets.cli.output import console
 from dataflow_assets.raw.session import ensure_schema
 from dataflow_assets.resources.platform import get_platform
 

@@ -31,6 +31,17 @@ heavy = {{"dagster", "dagster_dbt", "dbt", "polars", "pandera", "psycopg", "http
 sys.stderr.write(" ".join(sorted(heavy & sys.modules.keys())))
 """
 
+LOOK = """
+import sys
+from dataflow_assets.cli.main import main
+sys.argv = ["dataflow", *{command}]
+try:
+    main()
+except SystemExit:
+    pass
+sys.stderr.write(" ".join(sorted({{"dagster", "dagster_dbt", "dbt", "polars", "pandera"}} & sys.modules.keys())))
+"""
+
 
 def test_help_of_every_command_costs_no_heavy_import() -> None:
     done = run(sys.executable, "-c", HELP.format(commands=["", *COMMANDS]), env=bare_environment())
@@ -38,6 +49,15 @@ def test_help_of_every_command_costs_no_heavy_import() -> None:
     assert done.stderr == ""
     for command in COMMANDS:
         assert command.split()[-1] in done.stdout
+
+
+@pytest.mark.parametrize("command", ["status", "quarantine list", "verify", "doctor", "env"])
+def test_a_command_that_only_looks_does_not_wait_for_dagster(installed: Installation, command: str) -> None:
+    with installed.here() as platform:
+        ensure_schema(platform)
+    script = LOOK.format(command=command.split())
+    done = installed.run(sys.executable, "-c", script)
+    assert done.stderr == ""
 
 
 @pytest.mark.parametrize(
