@@ -6,6 +6,9 @@ newer version, 130 interrupted.
 
 import sys
 import warnings
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
@@ -30,7 +33,8 @@ Accounts = Annotated[list[str] | None, typer.Option("--account", help="Only this
 @app.command()
 def demo() -> None:
     """Run the whole pipeline on the sandbox: 90 days, then a day later only what changed; end with a summary."""
-    from dataflow_assets.cli.demo import run_demo  # noqa: PLC0415
+    with _servers_starting():
+        from dataflow_assets.cli.demo import run_demo  # noqa: PLC0415
 
     raise typer.Exit(run_demo())
 
@@ -53,7 +57,8 @@ def sync(
     as_json: Json = False,
 ) -> None:
     """Bring everything up to date: days that may still change, changed entities, then facts and aggregates."""
-    from dataflow_assets.cli.sync import run_sync  # noqa: PLC0415
+    with _servers_starting():
+        from dataflow_assets.cli.sync import run_sync  # noqa: PLC0415
 
     raise typer.Exit(run_sync(accounts=account or [], full=full, newer=newer, as_json=as_json))
 
@@ -210,6 +215,17 @@ def sandbox_truth(
         raise typer.BadParameter("The truth comes from --url or from --state, not from both.")
     first, last = _day(start, "--from") if start else None, _day(end, "--to") if end else None
     raise typer.Exit(run_truth(stream, account=account, first=first, last=last, url=url, state=state))
+
+
+@contextmanager
+def _servers_starting() -> Iterator[None]:
+    """Private servers come up while Dagster is loaded, which takes as long."""
+    from dataflow_assets.resources.platform import get_platform  # noqa: PLC0415
+
+    with ThreadPoolExecutor(1) as pool:
+        started = pool.submit(get_platform)
+        yield
+    started.result()
 
 
 def _day(text: str, option: str) -> date:
