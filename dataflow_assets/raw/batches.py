@@ -14,7 +14,7 @@ from dataflow_assets.raw.decode import Decoded, Decoder, Rejected
 from dataflow_assets.windows import DayWindow
 
 ROWS_PER_BATCH = 10_000
-HEAD_START_SECONDS = 0.002
+HEAD_START_SECONDS = 0.001
 
 
 @dataclass
@@ -41,7 +41,7 @@ class Packer:
         self._cursor = stream.column_names.index(stream.cursor) if stream.cursor else None
         counted_on = (stream.report_day,) if stream.kind is Kind.REPORT and stream.report_day else stream.event_days
         self._days = [stream.column_names.index(name) for name in counted_on]
-        self._lines: list[str] = []
+        self._lines: list[str] = []  # of a page each
         self._batch = Batch()
 
     @property
@@ -62,7 +62,8 @@ class Packer:
             batch.newest = max([*moments, batch.newest] if batch.newest else moments, default=None)
         for column in self._days:
             batch.days.update(map(_day, set(decoded.columns[column]) - {None}))
-        self._lines += copy_rows([*decoded.columns, decoded.extra], self._types)
+        if decoded.rows:
+            self._lines.append("\n".join(copy_rows([*decoded.columns, decoded.extra], self._types)))
 
     def take(self) -> Batch:
         """What has been packed."""

@@ -70,6 +70,7 @@ class CircuitBreaker:
         self._local = _LocalBreaker(failure_threshold, window_seconds, open_seconds, probe_seconds, clock)
         self._id = uuid4().hex
         self._probing: asyncio.Task[Any] | None = None
+        self._is_troubled = True  # failures may be remembered in Redis; False spares a question after each request
 
     async def before_request(self) -> None:
         """Return if a request may go out.
@@ -80,8 +81,10 @@ class CircuitBreaker:
         answer = await self._scripts.run("breaker_before", self._keys, [self._id, round(self._probe * MICRO)])
         if answer is None:
             wait, probing = self._local.before()
+            self._is_troubled = True
         else:
             wait, probing = answer[0] / MICRO, bool(answer[1])
+            self._is_troubled = bool(answer[2])
         if wait > 0:
             raise Throttled(
                 f"requests failed, so none are sent for another {wait:.0f} s.",
@@ -95,6 +98,8 @@ class CircuitBreaker:
     async def success(self) -> None:
         """The vendor answered: failures are forgotten, and a probe closes the breaker."""
         prober = self._prober()
+        if not self._is_troubled:
+            return
         answer = await self._scripts.run("breaker_success", self._keys, [prober])
         if answer is None:
             self._local.success(probe=bool(prober))
@@ -102,6 +107,7 @@ class CircuitBreaker:
     async def failure(self, *, wait_seconds: float | None = None) -> None:
         """The request failed. A `wait_seconds` the vendor told opens the breaker at once for that long."""
         prober = self._prober()
+        self._is_troubled = True
         told = wait_seconds or 0.0
         times = [self._window, self._open, LONGEST_OPEN_SECONDS, told]
         answer = await self._scripts.run(
