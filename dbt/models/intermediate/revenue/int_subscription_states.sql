@@ -46,7 +46,9 @@ firsts as (
     select distinct on (events.account_id, events.subscription_id)
         events.account_id,
         events.subscription_id,
-        events.state_before
+        events.state_before,
+        -- Of an end Stripe does not tell what was before it: as good as what was billed, and no better.
+        events.event_type = 'customer.subscription.deleted' as is_supposed
     from events
     left join events as befores
         on
@@ -116,7 +118,7 @@ told as (
         present.subscription_id,
         greatest(present.created_at, present.begins_at) as changed_at,
         coalesce(firsts.state_before, present.state) as state,
-        'object' as basis,
+        case when firsts.is_supposed then 'invoices' else 'object' end as basis,
         2 as rank
     from present
     left join firsts on present.account_id = firsts.account_id and present.subscription_id = firsts.subscription_id
