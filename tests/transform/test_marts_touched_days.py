@@ -3,6 +3,7 @@ right, a reconciliation says so. Over what syncs of every vendor have brought.
 """
 
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -216,8 +217,8 @@ DAMAGES = {
 
 
 @pytest.fixture(scope="module")
-def damaged(synced: Synced, corrected: Corrected) -> date:
-    """A day with a little too much of everything in the facts."""
+def damaged(synced: Synced, corrected: Corrected) -> Iterator[date]:
+    """A day with a little too much of everything in the facts. They are mended afterwards: others look at them too."""
     del corrected
     (row,) = synced.rows(
         """
@@ -231,7 +232,9 @@ def damaged(synced: Synced, corrected: Corrected) -> date:
     for damage in DAMAGES.values():
         synced.rows(damage, row["date_day"])
     day: date = row["date_day"]
-    return day
+    yield day
+    touched_days(synced)
+    synced.build(*NO_TESTS, "--select", IS_FACT, windows=f"{day}...{day}")
 
 
 def reconciled(synced: Synced, day: date) -> dict[str, str]:
