@@ -16,6 +16,7 @@ local SLACK = 0.5          -- of an interval: a caller that wakes this late lose
 local TURN = 9             -- live grants between two backfill grants when both wait
 local GRACE = 25000        -- the most a caller behind gives each caller ahead that does not show up
 local LOOK_AGAIN = 1000000 -- longest nap: places ahead may vanish and blocks come
+local SHORTEST = 5000     -- nap of a backfill that waits for its turn
 local LINE_TTL_MS = 5000   -- a line nobody looked at for several naps is one of dead callers
 
 local clock = redis.call('TIME')
@@ -46,7 +47,7 @@ local function read(n)
   limit.spent, limit.spent_since = field(8, 0), field(9, 0)
 
   local ahead = redis.call('ZCOUNT', limit.line, '-inf', '(' .. whole(ticket))
-  limit.is_first = ahead == 0
+  limit.ahead = ahead
   -- What has been saved up is for live callers: a backfill takes the even rate, and no more than its batch at once.
   -- But its turn comes out of what they share, or a busy live lane would keep it out for good.
   local burst = tonumber(ARGV[at + 4])
@@ -56,7 +57,7 @@ local function read(n)
     local turns = 0
     if redis.call('ZCARD', limit.backfill) > 0 then turns = math.floor((limit.run + ahead) / TURN) end
     -- While enough is saved up for both, a live caller goes on without waiting until the backfill has come.
-    if limit.is_first and now >= open_at + turns * limit.interval then turns = 0 end
+    if ahead == 0 and now >= open_at + turns * limit.interval then turns = 0 end
     limit.place, limit.after_backfill = ahead + turns, turns > 0
   else
     local live_first = math.max(TURN - limit.run, 0) + TURN * ahead
@@ -83,9 +84,12 @@ end
 if slowest then
   local wait = math.ceil(limits[slowest].wait)
   local nap = math.min(wait, LOOK_AGAIN)
-  -- Its turn may come before the even rate has room for it.
+  -- The turn of a backfill may come before the even rate has room for it. It must have asked by then to be waited for.
   local asked = limits[slowest]
-  if not is_live and asked.is_first then nap = math.min(nap, math.max(TURN - asked.run, 1) * asked.interval) end
+  if not is_live then
+    local grants = math.max(TURN - asked.run, 1) + (TURN + 1) * asked.ahead
+    nap = math.min(nap, math.max(grants * asked.interval / 2, SHORTEST))
+  end
   for n, limit in ipairs(limits) do
     if n == slowest and wait <= longest_wait then
       redis.call('ZADD', limit.line, whole(ticket), caller)
