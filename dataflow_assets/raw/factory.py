@@ -13,6 +13,7 @@ from dataflow_assets.raw.session import ensure_schema, open_sync
 from dataflow_assets.resources.budget import Lane
 from dataflow_assets.resources.dagster import PlatformResource
 from dataflow_assets.resources.failures import Throttled
+from dataflow_assets.resources.interrupts import run_interruptibly
 from dataflow_assets.windows import DayWindow
 
 RETRIES_AFTER_A_TOLD_WAIT = 3
@@ -56,7 +57,12 @@ def _asset(connector: Connector, stream: Stream) -> dg.AssetsDefinition:
             "dagster/relation_identifier": f"{schema_name(connector)}.{stream.name}",
         },
     )
-    async def raw_asset(
+    def raw_asset(
+        context: dg.AssetExecutionContext, config: RawConfig, platform: PlatformResource
+    ) -> dg.MaterializeResult[None]:
+        return run_interruptibly(_materialize(context, config, platform))
+
+    async def _materialize(
         context: dg.AssetExecutionContext, config: RawConfig, platform: PlatformResource
     ) -> dg.MaterializeResult[None]:
         window = window_of(context) if stream.is_daily else None

@@ -29,9 +29,9 @@ SLACK = 0.5  # as in budget_acquire.lua
 
 
 class Lane(StrEnum):
-    """Who goes first: live callers, but one grant in ten goes to backfill when both wait.
+    """Who goes first: live callers, but one grant in ten goes to backfill when both ask.
 
-    A burst is for live callers alone, so that a backfill of any length leaves them what they would have without it.
+    A burst is for live callers, so that a backfill of any length leaves it to them: only these turns come out of it.
     """
 
     LIVE = "live"

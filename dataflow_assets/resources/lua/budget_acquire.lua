@@ -16,7 +16,7 @@ local SLACK = 0.5          -- of an interval: a caller that wakes this late lose
 local TURN = 9             -- live grants between two backfill grants when both wait
 local GRACE = 25000        -- the most a caller behind gives each caller ahead that does not show up
 local LOOK_AGAIN = 1000000 -- longest nap: places ahead may vanish and blocks come
-local SHORTEST = 5000     -- nap of a backfill that waits for its turn
+local SHORTEST_NAP = 5000  -- of a backfill that waits for its turn
 local LINE_TTL_MS = 5000   -- a line nobody looked at for several naps is one of dead callers
 
 local clock = redis.call('TIME')
@@ -88,7 +88,7 @@ if slowest then
   local asked = limits[slowest]
   if not is_live then
     local grants = math.max(TURN - asked.run, 1) + (TURN + 1) * asked.ahead
-    nap = math.min(nap, math.max(grants * asked.interval / 2, SHORTEST))
+    nap = math.min(nap, math.max(grants * asked.interval / 2, SHORTEST_NAP))
   end
   for n, limit in ipairs(limits) do
     if n == slowest and wait <= longest_wait then
