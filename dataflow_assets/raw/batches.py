@@ -91,9 +91,13 @@ def _day(moment: Any) -> date:
 async def batches(pages: AsyncIterator[Page], stream: Stream, window: Window) -> AsyncIterator[Batch]:
     """The pages of a window, packed while the next ones are fetched. The last batch may be empty."""
     packer = Packer(stream, window)
+    lacks_place = False
     async with aclosing(ahead(pages, 1, head_start=HEAD_START_SECONDS)) as coming:
         async for page in coming:
             packer.add(page)
-            if packer.rows >= ROWS_PER_BATCH:
-                yield packer.take()
+            # Where only some pages are places to resume after, one of them must be the end of a batch.
+            if packer.rows >= ROWS_PER_BATCH or (lacks_place and page.resume_after):
+                batch = packer.take()
+                lacks_place = not batch.resume_after
+                yield batch
     yield packer.take()

@@ -10,6 +10,7 @@ from conformance_support import EVERY_VENDOR, HISTORY_DAYS, START, WORLD, Place,
 
 from dataflow_assets.connectors import connector
 from dataflow_assets.connectors.base import Account, Connector, Kind, Page, Stream, Window
+from dataflow_assets.connectors.hubspot import reading, search
 from dataflow_assets.connectors.stripe import lists
 from dataflow_assets.raw import batches, sync
 from dataflow_assets.resources.failures import Retryable
@@ -19,7 +20,7 @@ from dataflow_assets.sandbox.testing import RunningSandbox, run_sandbox
 RECORDS_A_PAGE = 4
 # Of the vendors that list in an order that lasts: the streams that fill several pages in this small world.
 LONG = {
-    "hubspot": {"contacts", "companies", "deals", "deal_stage_history"},
+    "hubspot": {"contacts", "companies", "deals", "deal_stage_history", "deal_contacts", "contact_companies"},
     "stripe": {"customers", "subscriptions", "subscription_items", "invoices", "invoice_lines", "charges", "events"},
 }
 
@@ -53,6 +54,9 @@ def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sync, "ROWS_IN_MEMORY", 1)
     monkeypatch.setattr(batches, "ROWS_PER_BATCH", 1)
     monkeypatch.setattr(lists, "PAGE_SIZE", RECORDS_A_PAGE)
+    monkeypatch.setattr(reading, "LINKS_BATCH", RECORDS_A_PAGE)
+    monkeypatch.setattr(search, "PAGE", RECORDS_A_PAGE)
+    monkeypatch.setattr(search, "CEILING", 2 * RECORDS_A_PAGE)
 
 
 def listed(vendor: Connector) -> list[Stream]:
@@ -116,6 +120,43 @@ def test_law_3_what_changed_while_a_listing_was_broken_off_is_read_by_the_next_s
                 assert expected.keys() <= found.keys()
             else:
                 assert_same(found, expected, stream)
+
+
+def test_law_2_many_changes_in_hubspot_that_break_off_go_on_where_they_were(make_place: Callable[..., Any]) -> None:
+    vendor = connector("hubspot")
+    with run_sandbox(WORLD, now=START) as sandbox, make_place(sandbox) as place, make_place(sandbox) as fresh:
+        place.sync_all(vendor)
+        sandbox.clock.advance(timedelta(days=6).total_seconds())
+        for name in ("contacts", "deals"):
+            stream = replace(vendor.stream(name), page_size=RECORDS_A_PAGE)
+            breaking = Breaking(vendor, 4)
+            for _ in range(50):
+                report = place.sync(breaking.connector, stream)
+                if not report.failed:
+                    break
+                assert unfinished(place), "Nothing is kept, so it would never come to its end."
+            assert not report.failed
+            assert breaking.resumed
+            assert not unfinished(place)
+            fresh.sync(vendor, stream)
+            expected = fresh.rows(vendor, stream)
+            found = place.rows(vendor, stream)
+            assert_same({key: row for key, row in found.items() if key in expected}, expected, stream)
+
+
+def test_a_place_in_a_list_of_stripe_whose_records_have_all_vanished_is_as_good_as_none(
+    calm: tuple[RunningSandbox, Place], make_place: Callable[..., Any]
+) -> None:
+    sandbox, undisturbed = calm
+    vendor = connector("stripe")
+    stream = vendor.stream("customers")
+    with make_place(sandbox) as place:
+        assert place.sync(Breaking(vendor, 5).connector, stream).failed
+        place.query("update dataflow.unfinished_listings set resume_after = 'cus_gone1 cus_gone2' returning 1")
+        again = Breaking(vendor, 10**9)
+        assert not place.sync(again.connector, stream).failed
+        assert again.resumed
+        assert_same(place.rows(vendor, stream), undisturbed.rows(vendor, stream), stream)
 
 
 def unfinished(place: Place) -> list[dict[str, Any]]:

@@ -25,6 +25,7 @@ class Ordered:
     def __init__(self) -> None:
         self.pages_left = 10**6
         self.twice = False  # every record comes again with the next page
+        self.place_every = 1  # so many pages, and when they are several in an empty one after them
         self.asked: list[Window] = []
 
     async def read(self, caller: Caller, account: Account, stream: Stream, window: Window) -> AsyncIterator[Page]:
@@ -40,7 +41,11 @@ class Ordered:
             self.pages_left -= 1
             records = found[start : start + 2]
             again = found[max(start - 2, 0) : start] if self.twice else []
-            yield Page(msgspec.Raw(json.dumps(again + records).encode()), records[-1]["id"])
+            place = records[-1]["id"] if (start // 2 + 1) % self.place_every == 0 else None
+            told_apart = self.place_every > 1
+            yield Page(msgspec.Raw(json.dumps(again + records).encode()), None if told_apart else place)
+            if told_apart and place:
+                yield Page(msgspec.Raw(b"[]"), place)
 
 
 @pytest.fixture
@@ -102,6 +107,18 @@ def test_law_3_a_reading_that_breaks_off_keeps_its_parts_and_the_next_goes_on_fr
     assert mark["watermark"] <= mark["swept_at"] < began + timedelta(minutes=1), "What changed since is still to come."
     assert not world.query("select * from dataflow.unfinished_listings")
     assert [window for window, _ in ledger(world)][-1] == "everything"
+
+
+def test_law_2_a_place_after_several_pages_is_gone_on_from_as_well(world: World, ordered: Ordered) -> None:
+    account = world.accounts()[0]
+    ordered.place_every = 4
+    ordered.pages_left = 5
+    assert run(world, ordered).failed
+    assert len(world.stored(ADS, account)) == 8
+    ordered.pages_left = 10**6
+    fine(run(world, ordered))
+    assert ordered.asked[-1] != Since()
+    assert_same(world.stored(ADS, account), world.truth(ADS, account))
 
 
 def test_law_2_changes_that_break_off_go_on_as_well_and_leave_the_watermark(world: World, ordered: Ordered) -> None:
