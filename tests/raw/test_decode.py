@@ -131,6 +131,8 @@ BAD: dict[str, str] = {
     "default null": good("bad", count=None),
     "below ge, decimal": good("bad", price="-0.01"),
     "below ge, negative bound": good("bad", share=-1.5),
+    "too many digits": good("bad", number="1" * 30),
+    "too many digits in one with a bound": good("bad", price="1" * 30),
     "NaN": good("bad", number="NaN"),
     "signalling NaN": good("bad", number="sNaN"),
     "Infinity": good("bad", number="Infinity"),
@@ -164,6 +166,16 @@ def test_law_6_one_bad_record_is_set_aside_with_its_reason_and_the_others_land(w
     ((reason, payload),) = landed.rejected
     assert reason
     assert payload
+
+
+@pytest.mark.parametrize("where", ["text", "nested", "of_tomorrow"])
+def test_law_6_a_record_with_a_byte_that_is_no_character_is_set_aside(warehouse: Warehouse, where: str) -> None:
+    bad = good("bad", **{where: ["BYTE"] if where == "nested" else "BYTE"})
+    page = bytes(as_page([good("before"), bad, good("after")])).replace(b"BYTE", b"a\xff")
+    landed = land(warehouse, msgspec.Raw(page))
+    assert landed.rows.keys() == {"before", "after"}
+    ((_, payload),) = landed.rejected
+    assert "a\ufffd" in payload
 
 
 def test_law_6_a_record_over_its_bound_is_kept_as_it_came(warehouse: Warehouse) -> None:

@@ -1,9 +1,9 @@
 """A vendor that lists in an order that lasts is stored in parts: what breaks off goes on where it was."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -20,11 +20,13 @@ IN_ORDER = replace(ADS, sweep_every=None)
 
 
 class Ordered:
-    """Meta's ads by id, two a page; breaks off after so many pages."""
+    """Meta's ads in an order that lasts, two a page; breaks off after so many pages. A place counts what came before."""
 
     def __init__(self) -> None:
         self.pages_left = 10**6
+        self.order: Callable[[Any], Any] = lambda record: record["id"]
         self.twice = False  # every record comes again with the next page
+        self.bad = False  # the first record keeps no contract
         self.place_every = 1  # so many pages, and when they are several in an empty one after them
         self.asked: list[Window] = []
 
@@ -33,17 +35,19 @@ class Ordered:
         found = [
             r async for page in META.read(caller, account, stream, window) for r in json.loads(bytes(page.records))
         ]
+        found.sort(key=self.order)
+        if self.bad:
+            found[0]["id"] = None
         after = window.resume_after if isinstance(window, Since) else None
-        found = sorted((one for one in found if one["id"] > (after or "")), key=lambda one: one["id"])
-        for start in range(0, len(found), 2):
+        for start in range(int(after or 0), len(found), 2):
             if not self.pages_left:
                 raise Fatal("broke off", vendor="meta_ads", account=account.id)
             self.pages_left -= 1
-            records = found[start : start + 2]
             again = found[max(start - 2, 0) : start] if self.twice else []
-            place = records[-1]["id"] if (start // 2 + 1) % self.place_every == 0 else None
+            place = f"{start + 2}" if (start // 2 + 1) % self.place_every == 0 else None
             told_apart = self.place_every > 1
-            yield Page(msgspec.Raw(json.dumps(again + records).encode()), None if told_apart else place)
+            page = msgspec.Raw(json.dumps(again + found[start : start + 2]).encode())
+            yield Page(page, None if told_apart else place)
             if told_apart and place:
                 yield Page(msgspec.Raw(b"[]"), place)
 
@@ -100,7 +104,7 @@ def test_law_3_a_reading_that_breaks_off_keeps_its_parts_and_the_next_goes_on_fr
     world.sandbox.clock.advance(3_600)
     ordered.pages_left = 10**6
     report = fine(run(world, ordered))
-    assert ordered.asked[-1] == Since(resume_after=max(key[-1] for key in kept))
+    assert ordered.asked[-1] == Since(resume_after=f"{len(kept)}")
     assert only(report, account).counts.read == len(expected) - len(kept)
     assert_same(world.stored(ADS, account), expected)
     (mark,) = world.query("select watermark, swept_at from dataflow.watermarks")
@@ -140,6 +144,51 @@ def test_law_2_changes_that_break_off_go_on_as_well_and_leave_the_watermark(worl
     again = world.watermark(ADS, account)
     assert again
     assert again["watermark"] == mark["watermark"]
+
+
+def test_law_3_the_watermark_of_a_resumed_reading_is_the_newest_of_all_its_parts(
+    world: World, ordered: Ordered
+) -> None:
+    account = world.accounts()[0]
+    ordered.order = lambda record: (-datetime.fromisoformat(record["updated_time"]).timestamp(), record["id"])
+    newest = max(row["updated_time"] for row in world.truth(ADS, account).values())
+    ordered.pages_left = 4
+    assert run(world, ordered).failed
+    ordered.pages_left = 10**6
+    fine(run(world, ordered))
+    mark = world.watermark(ADS, account)
+    assert mark
+    assert mark["watermark"] == newest
+
+
+def test_law_6_a_resumed_listing_of_which_a_record_is_in_quarantine_has_not_seen_all(
+    world: World, ordered: Ordered
+) -> None:
+    account = world.accounts()[0]
+    ordered.bad = True
+    ordered.pages_left = 4
+    assert run(world, ordered).failed
+    ordered.pages_left = 10**6
+    fine(run(world, ordered))
+    assert len(world.query("select * from dataflow.quarantine")) == 1
+    mark = world.watermark(ADS, account)
+    assert mark
+    assert mark["swept_at"] is None, "Which one was set aside cannot be told, so what vanished cannot either."
+
+
+def test_a_place_in_another_window_is_not_gone_on_from(world: World, ordered: Ordered) -> None:
+    fine(run(world, ordered))
+    with world.platform.warehouse.connect() as connection:
+        connection.execute("update dataflow.watermarks set watermark = watermark - interval '1 year'")
+    ordered.pages_left = 4
+    assert run(world, ordered).failed
+    assert world.query("select * from dataflow.unfinished_listings")
+    with world.platform.warehouse.connect() as connection:
+        connection.execute("update dataflow.watermarks set watermark = watermark - interval '1 day'")
+    ordered.pages_left = 10**6
+    fine(run(world, ordered))
+    assert isinstance(ordered.asked[-1], Since)
+    assert ordered.asked[-1].resume_after is None, "A day more is asked for: places in that order are others."
 
 
 def test_an_old_place_is_not_gone_on_from(world: World, ordered: Ordered) -> None:

@@ -134,6 +134,19 @@ def test_a_success_between_failures_keeps_it_closed(follow: Callable[[Rules], No
     follow(rules)
 
 
+def test_a_success_of_a_request_that_went_out_before_the_failures_counts_too(follow: Callable[[Rules], None]) -> None:
+    async def rules(breakers: Shared | Alone) -> None:
+        for _ in range(5):  # side by side: one succeeds after four have failed
+            await breakers.one.before_request()
+        for _ in range(4):
+            await breakers.one.failure()
+        await breakers.one.success()
+        await fails(breakers.one, 4)
+        assert (await breakers.one.state()).status == "closed"
+
+    follow(rules)
+
+
 def test_failures_older_than_the_window_do_not_count(follow: Callable[[Rules], None]) -> None:
     async def rules(breakers: Shared | Alone) -> None:
         for _ in range(12):
