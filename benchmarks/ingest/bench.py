@@ -80,7 +80,7 @@ class Bench:
     def sql(self, text: str) -> list[tuple[Any, ...]]:
         """Run a statement of the benchmark's own."""
         with psycopg.connect(self.database, autocommit=True) as connection:
-            cursor = connection.execute(text)  # type: ignore[call-overload]
+            cursor = connection.execute(text)
             return cursor.fetchall() if cursor.description else []
 
     def empty(self, vendors: int = 1) -> None:

@@ -20,7 +20,7 @@ IN_ORDER = replace(ADS, sweep_every=None)
 
 
 class Ordered:
-    """Meta's ads in an order that lasts, two a page; breaks off after so many pages. A place counts what came before."""
+    """Meta's ads in an order that lasts, two a page; breaks off after so many pages. A place is a number of records."""
 
     def __init__(self) -> None:
         self.pages_left = 10**6
