@@ -17,6 +17,7 @@ import msgspec
 
 from dataflow_assets.connectors.base import Stream
 from dataflow_assets.connectors.records import Column, ColumnType
+from dataflow_assets.raw.numbers import MOST_DIGITS, are_plain, is_storable, plain_numbers
 
 _BIGINT_MIN, _BIGINT_MAX = -(2**63), 2**63 - 1
 
@@ -31,7 +32,10 @@ class Rejected:
 
 @dataclass
 class Decoded:
-    """Accepted records as columns, in the order of `Stream.columns`; `extra` holds unknown fields as JSON, or None."""
+    """Accepted records as columns, in the order of `Stream.columns`; `extra` holds unknown fields as JSON, or None.
+
+    Values of NUMERIC columns are text of digits, those of JSONB columns the JSON as it came.
+    """
 
     columns: list[list[Any]]
     extra: list[bytes | None]
@@ -61,13 +65,15 @@ class Decoder:
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
         self._tree = _Node.of(stream)
-        record = _struct(f"{stream.name}_record", self._tree)
-        self._page = msgspec.json.Decoder(list[record], strict=False)  # type: ignore[valid-type]
-        self._one = msgspec.json.Decoder(record, strict=False)
+        page_record = _struct(f"{stream.name}_page_record", self._tree, as_written=True)
+        self._page = msgspec.json.Decoder(list[page_record], strict=False)  # type: ignore[valid-type]
+        self._page_getters = [_getter(column, as_written=True) for column in stream.columns]
+        self._one = msgspec.json.Decoder(_struct(f"{stream.name}_record", self._tree), strict=False)
         self._getters = [_getter(column) for column in stream.columns]
         self._parsed = [column for column in stream.columns if column.parse]
         self._nested = [i for i, c in enumerate(stream.columns) if c.type is ColumnType.JSONB]
         self._decimals = [i for i, c in enumerate(stream.columns) if c.type is ColumnType.NUMERIC]
+        self._as_written = [i for i in self._decimals if _is_kept_as_written(stream.columns[i])]
 
     def decode(self, records: msgspec.Raw) -> Decoded:
         """Decode a JSON array of records. Raises ValueError when it is not a JSON array."""
@@ -77,11 +83,29 @@ class Decoder:
             except ValueError:  # msgspec's errors are ones, and so is text that is not UTF-8
                 pass  # some record is bad or has an unknown field: find out which, one by one
             else:
-                columns = [list(map(get, accepted)) for get in self._getters]
+                columns = [list(map(get, accepted)) for get in self._page_getters]
                 # Everything else has been read by now; what is nested is kept as it came.
-                if not any(_is_suspicious(b" ".join(map(bytes, columns[index]))) for index in self._nested):
-                    return self._checked(columns, [None] * len(accepted), lambda: _records(records), [], set())
+                if self._read_numbers(columns) and not any(
+                    _is_suspicious(b" ".join(columns[index])) for index in self._nested
+                ):
+                    return self._checked(
+                        columns, [None] * len(accepted), lambda: _records(records), [], set(), judged=self._as_written
+                    )
         return self._one_by_one(records)
+
+    def _read_numbers(self, columns: list[list[Any]]) -> bool:
+        """Read the numbers that were kept as written. False: some may be bad."""
+        for index in self._as_written:
+            column = self._stream.columns[index]
+            digits = plain_numbers(
+                columns[index],
+                can_be_null=not column.required and column.default is None,
+                can_be_negative=column.ge is None,
+            )
+            if digits is None:
+                return False
+            columns[index] = digits
+        return True
 
     def _one_by_one(self, records: msgspec.Raw) -> Decoded:
         accepted: list[msgspec.Struct] = []
@@ -115,25 +139,32 @@ class Decoder:
         raws: Callable[[], list[msgspec.Raw]],
         rejected: list[Rejected],
         unknown: set[str],
+        *,
+        judged: Sequence[int] = (),
     ) -> Decoded:
         decoded = Decoded(columns, extras, raws, rejected, unknown)
         for column in self._parsed:
             self._parse(decoded, column)
         # msgspec bounds integers but not decimals, and reads "NaN" as one.
         for index in self._decimals:
-            column = self._stream.columns[index]
-            low = Decimal(column.ge) if column.ge is not None else None
-            if _are_plain(decoded.columns[index], low):
-                continue
-            bad = [
-                row
-                for row, value in enumerate(decoded.columns[index])
-                if value is not None and not (_is_storable(value, _MOST_DIGITS) and (low is None or value >= low))
-            ]
-            if bad:
-                limit = f"a number of at most {_MOST_DIGITS} digits" + ("" if low is None else f" >= {low}")
-                decoded.reject(bad, f"Expected {limit} - at `$.{column.name}`")
+            if index not in judged:
+                self._judge(decoded, index)
+                decoded.columns[index] = [None if value is None else str(value) for value in decoded.columns[index]]
         return decoded
+
+    def _judge(self, decoded: Decoded, index: int) -> None:
+        column = self._stream.columns[index]
+        low = Decimal(column.ge) if column.ge is not None else None
+        if are_plain(decoded.columns[index], low):
+            return
+        bad = [
+            row
+            for row, value in enumerate(decoded.columns[index])
+            if value is not None and not (is_storable(value, MOST_DIGITS) and (low is None or value >= low))
+        ]
+        if bad:
+            limit = f"a number of at most {MOST_DIGITS} digits" + ("" if low is None else f" >= {low}")
+            decoded.reject(bad, f"Expected {limit} - at `$.{column.name}`")
 
     def _parse(self, decoded: Decoded, column: Column) -> None:
         """Turn what the vendor wrote in a way of its own into the stored value; reject the records where it cannot."""
@@ -170,11 +201,6 @@ def _parsed(column: Column, written: Any) -> Any:
 _NUL = rb"\u0000"
 _EXPONENT = re.compile(rb"\d[eE][+-]?\d{3}")
 _DIGITS_AS_0 = bytes.maketrans(b"123456789", b"0" * 9)
-_NUMBERS_AS_0 = bytes.maketrans(b"123456789.-", b"0" * 11)
-_LARGEST_EXPONENT = 1_000  # anywhere
-_MOST_DIGITS = 28  # of a column: what the contract's frame holds, with nine decimals
-_TOO_LONG = b"0" * (_MOST_DIGITS + 1)
-_json = msgspec.json.Encoder().encode
 
 
 def _may_hold_nul(data: bytes) -> bool:
@@ -196,28 +222,13 @@ def _is_suspicious(data: bytes) -> bool:
     return False
 
 
-def _are_plain(numbers: Sequence[Decimal | None], low: Decimal | None) -> bool:
-    """Whether all are surely good, told at a glance: few characters, no exponent, no NaN, not below the bound."""
-    text = _json(numbers)
-    told = text.translate(_NUMBERS_AS_0)
-    if _TOO_LONG in told or told.translate(None, b'0,"[]').replace(b"null", b""):
-        return False
-    if low is None or (low == 0 and b"-" not in text):
-        return True
-    return min((number for number in numbers if number is not None), default=low) >= low
-
-
-def _is_storable(number: Decimal, largest: int = _LARGEST_EXPONENT) -> bool:
-    return number.is_finite() and -_LARGEST_EXPONENT <= number.adjusted() <= largest
-
-
 def _refuse_unstorable(raw: msgspec.Raw) -> None:
     if not _is_suspicious(bytes(raw)):
         return
 
     def number(text: str) -> Decimal:
         value = Decimal(text)
-        if not _is_storable(value):
+        if not is_storable(value):
             raise ValueError(f"Number beyond what PostgreSQL can store: {text[:40]}")
         return value
 
@@ -343,38 +354,49 @@ def _value_type(column: Column) -> Any:
     }[column.type]
 
 
+def _is_kept_as_written(column: Column) -> bool:
+    """Whether a number is kept as its digits, where a look at those of a page shows that all are good."""
+    return column.type is ColumnType.NUMERIC and not column.parse and column.ge in {None, 0}
+
+
 _NO_JSON = msgspec.Raw(b"null")
 
 
-def _default(column: Column) -> Any:
+def _default(column: Column, *, as_written: bool = False) -> Any:
+    if column.type is ColumnType.JSONB and not column.parse:
+        return _NO_JSON
+    if as_written and _is_kept_as_written(column):
+        return msgspec.Raw(str(column.default).encode()) if column.default is not None else _NO_JSON
     return Decimal(column.default) if column.default and column.type is ColumnType.NUMERIC else column.default
 
 
-def _field(column: Column, name: str) -> tuple[Any, ...]:
+def _field(column: Column, name: str, *, as_written: bool) -> tuple[Any, ...]:
+    if as_written and _is_kept_as_written(column):
+        return (name, msgspec.Raw) if column.required else (name, msgspec.Raw, _default(column, as_written=True))
     kind = column.wire or _value_type(column)
     if column.required:
         return (name, kind)
     if column.parse:
         return (name, kind if kind is Any else kind | None, None)
-    if column.default is not None:
+    if column.default is not None or column.type is ColumnType.JSONB:
         return (name, kind, _default(column))
-    return (name, kind | None, None) if column.type is not ColumnType.JSONB else (name, kind, _NO_JSON)
+    return (name, kind | None, None)
 
 
-def _struct(name: str, node: _Node) -> type[msgspec.Struct]:
-    fields = [_field(column, key) for key, column in node.columns.items()]
+def _struct(name: str, node: _Node, *, as_written: bool = False) -> type[msgspec.Struct]:
+    fields = [_field(column, key, as_written=as_written) for key, column in node.columns.items()]
     for head, inner in node.inner.items():
-        part = _struct(f"{name}_{head}", inner)
+        part = _struct(f"{name}_{head}", inner, as_written=as_written)
         fields.append((head, part) if inner.is_required else (head, part | None, None))
     fields += [(key, msgspec.Raw, _NO_JSON) for key in sorted(node.ignored)]
     return msgspec.defstruct(name, fields, kw_only=True, forbid_unknown_fields=True, gc=False)
 
 
-def _getter(column: Column) -> Any:
+def _getter(column: Column, *, as_written: bool = False) -> Any:
     *outer, last = column.source_path
     if not outer:
         return attrgetter(last)
-    missing = _NO_JSON if column.type is ColumnType.JSONB and not column.parse else _default(column)
+    missing = _default(column, as_written=as_written)
 
     def get(record: Any) -> Any:
         for name in outer:
