@@ -37,7 +37,7 @@ def _encode(values: Sequence[Any], kind: ColumnType) -> Sequence[str]:
     if kind is ColumnType.JSONB:
         return _escaped(_documents(values))
     if kind is ColumnType.TEXT:
-        return _escaped(_with_nulls(values))
+        return _escaped(values)
     if kind is ColumnType.NUMERIC:
         return _with_nulls(values)
     # Whole numbers, truths and times hold no comma and no letter that matters: the fastest encoder there is will do.
@@ -60,8 +60,13 @@ def _documents(values: Sequence[msgspec.Raw | bytes | None]) -> Sequence[str]:
     return documents.split("\0")
 
 
-def _escaped(strings: Sequence[str]) -> Sequence[str]:
-    whole = "".join(strings)
+def _escaped(values: Sequence[str | None]) -> Sequence[str]:
+    try:
+        whole = "".join(values)  # type: ignore[arg-type]  # a None is found by the join, faster than by looking for it
+    except TypeError:
+        values = _with_nulls(values)
+        whole = "".join(values)
+    strings: Sequence[str] = values  # type: ignore[assignment]  # no None in it by now
     nulls = sum(map(is_, strings, repeat(NULL))) if "\\N" in whole else 0
     if whole.count("\\") == nulls and not any(mark in whole for mark in "\t\n\r"):
         return strings

@@ -66,18 +66,25 @@ class CircuitBreaker:
         self._open = open_seconds
         self._probe = probe_seconds
         self._scripts = SharedScripts(redis, clock=clock, on_lost=self._say_lost)
-        self._keys = [f"dataflow:breaker:{name}"]
+        self.key = f"dataflow:breaker:{name}"  # there while failures are remembered
+        self._keys = [self.key]
         self._local = _LocalBreaker(failure_threshold, window_seconds, open_seconds, probe_seconds, clock)
         self._id = uuid4().hex
         self._probing: asyncio.Task[Any] | None = None
         self._is_troubled = True  # failures may be remembered in Redis; False spares a question after each request
 
-    async def before_request(self) -> None:
+    async def before_request(self, *, is_there: bool | None = None) -> None:
         """Return if a request may go out.
+
+        `is_there` is whether `key` was just seen in Redis, where somebody looked: if not, the breaker is closed, and
+        the question is spared.
 
         Raises:
             Throttled: the breaker is open, or another request is the probe; it holds the seconds to wait.
         """
+        if is_there is False:
+            self._is_troubled = False
+            return
         answer = await self._scripts.run("breaker_before", self._keys, [self._id, round(self._probe * MICRO)])
         if answer is None:
             wait, probing = self._local.before()

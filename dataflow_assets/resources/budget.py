@@ -98,14 +98,18 @@ class RequestBudget:
         self._scripts = SharedScripts(redis, clock=clock, on_lost=self._say_degraded)
         self._local = _LocalBudget(clock)
         self._untold: dict[str, Limit] = {}  # blocks of an outage that Redis has not heard of
+        self.watched_is_there: bool | None = None  # by the latest grant; None: not known
 
-    async def acquire(self, limits: Sequence[Limit], *, cost: int = 1, lane: Lane = Lane.LIVE) -> float:
+    async def acquire(
+        self, limits: Sequence[Limit], *, cost: int = 1, lane: Lane = Lane.LIVE, watch: str | None = None
+    ) -> float:
         """Wait until all limits admit the request, and return the seconds waited. A refusal takes from none.
 
         Args:
             limits: every budget the request counts against.
             cost: what it counts; a batch counts one per item.
             lane: live work goes before backfill.
+            watch: a key of the same Redis; whether it is there is told with the grant, in `watched_is_there`.
 
         Raises:
             Throttled: the wait would exceed `max_wait_seconds`; it holds the seconds still to wait.
@@ -118,6 +122,7 @@ class RequestBudget:
                     f"{limit.seconds:g} s and burst {limit.burst}. Send smaller batches."
                 )
         keys, shapes = self._layout(limits)
+        keys += [watch] if watch else []
         caller = uuid4().hex
         ticket = 0
         began = self._clock.monotonic()
@@ -131,9 +136,12 @@ class RequestBudget:
             if answer is None:
                 wait, held_by = self._local.ask(limits, cost)
                 nap = wait
+                self.watched_is_there = None
             else:
                 wait, nap, ticket = answer[0] / MICRO, answer[1] / MICRO, answer[2]
                 held_by = limits[answer[3] - 1]
+                if wait <= 0:
+                    self.watched_is_there = bool(answer[4])
             if wait <= 0:
                 return waited
             if wait > left:

@@ -163,10 +163,10 @@ class ApiClient(AbstractAsyncContextManager["ApiClient"]):
         async def attempt() -> Reply:
             nonlocal renewed
             tally.budget_wait_seconds += await self._budget.acquire(
-                list(limits.values()), cost=request.cost, lane=self._lane
+                list(limits.values()), cost=request.cost, lane=self._lane, watch=self._breaker.key
             )
             # After the budget: a probe must not spend its lease waiting for its turn.
-            await self._breaker.before_request()
+            await self._breaker.before_request(is_there=self._budget.watched_is_there)
             authorised = await auth.headers(self._http)
             reply = await self._exchange(request, {**authorised, **caller.headers, **request.headers}, account, tally)
             try:

@@ -1,9 +1,11 @@
 -- Grants a request by all of its limits or by none, and tells a refused caller when to look again.
 --
--- KEYS  per limit: its state (hash), its line of live callers, its line of backfill callers (sorted sets by ticket)
+-- KEYS  per limit: its state (hash), its line of live callers, its line of backfill callers (sorted sets by ticket);
+--       after them, perhaps, a key that is watched
 -- ARGV  caller, ticket (0 at the first look), lane, cost, longest wait; then per limit: interval, burst, window
--- Returns {wait, nap, ticket, n}: wait 0 is a grant. Otherwise limit n holds the caller back, `wait` is the time it
--- will take as far as known, and the caller looks again after `nap`. Times are microseconds of Redis' own clock.
+-- Returns {wait, nap, ticket, n, watched}: wait 0 is a grant, and watched 1 says that the watched key is there.
+-- Otherwise limit n holds the caller back, `wait` is the time it will take as far as known, and the caller looks again
+-- after `nap`. Times are microseconds of Redis' own clock.
 --
 -- Rate: GCRA. `tat`, the theoretical arrival time, is when all that was granted is paid for at the even rate. A window
 -- never holds more than requests + burst, whatever the mix of costs: a cost above the burst goes once its surplus has
@@ -76,7 +78,7 @@ local function keep(key, milliseconds)
 end
 
 local limits, slowest = {}, nil
-for n = 1, #KEYS / 3 do
+for n = 1, math.floor(#KEYS / 3) do
   limits[n] = read(n)
   if not limits[n].admits and (not slowest or limits[n].wait > limits[slowest].wait) then slowest = n end
 end
@@ -126,4 +128,4 @@ for _, limit in ipairs(limits) do
   -- A window longer than the debt: a batch must find what was granted before it.
   keep(limit.state, (tat - now + limit.window * limit.stretch) / 1000 + 1000)
 end
-return { 0, 0, ticket, 0 }
+return { 0, 0, ticket, 0, #KEYS % 3 == 1 and redis.call('EXISTS', KEYS[#KEYS]) or 0 }
