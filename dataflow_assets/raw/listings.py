@@ -21,6 +21,7 @@ class Listing:
     resume_after: str = ""  # as the connector says it
     newest: datetime | None = None  # by the stream's cursor
     all_good: bool = True  # no record of any part went to quarantine
+    is_held: bool = False  # by this process
 
 
 async def unfinished(connection: AsyncConnection, stream: StreamId, window: str, now: datetime) -> Listing | None:
@@ -47,13 +48,15 @@ async def unfinished(connection: AsyncConnection, stream: StreamId, window: str,
             row["all_good"],
         )
         if await hold(connection, listing.id):
+            listing.is_held = True
             return listing
     return None
 
 
 async def save(connection: AsyncConnection, stream: StreamId, window: str, listing: Listing) -> None:
     """Note how far a listing has come. Call it in the transaction that stores the part."""
-    await hold(connection, listing.id)
+    if not listing.is_held:
+        listing.is_held = await hold(connection, listing.id)
     await connection.execute(
         """
         insert into dataflow.unfinished_listings (

@@ -190,7 +190,8 @@ class Stage:
             self._is_free = False
             return None
         days = sorted(self.days)
-        await self.connection.execute(sql_file("load/touch_days.sql"), {**values, "days": days})
+        if days:
+            await self.connection.execute(sql_file("load/touch_days.sql"), {**values, "days": days})
         return Published(self.rows, 0, 0, self.rows, tuple(days))
 
     def statement(self, template: sql.SQL | None = None) -> sql.Composed:

@@ -38,6 +38,7 @@ from dataflow_assets.resources.watermarks import (
 from dataflow_assets.windows import DayWindow, day_start, local_day
 
 BATCHES_AHEAD = 5
+FIRST_PART_ROWS = 10_000  # the next ones are twice as long each, up to what is held in memory
 LONGEST_ERROR = 2_000
 EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 
@@ -116,6 +117,11 @@ class Sync:
 
 
 _UTC = ZoneInfo("UTC")
+
+
+def _rows_of_part(stored: int) -> int:
+    """How long a part is when so many are stored. A short first one gives the database work from the beginning."""
+    return min(FIRST_PART_ROWS << min(stored, 10), ROWS_IN_MEMORY)
 
 
 @dataclass
@@ -251,7 +257,7 @@ class _AccountSync:
             async with aclosing(ahead(batches(pages, self.stream, window), BATCHES_AHEAD)) as coming:
                 async for batch in coming:
                     await stage.take(batch)
-                    if in_parts and batch.resume_after and stage.rows >= ROWS_IN_MEMORY:
+                    if in_parts and batch.resume_after and stage.rows >= _rows_of_part(stage.parts):
                         listing = listing or Listing(str(uuid.uuid4()), piece.read_at, piece.started_at)
                         listing.resume_after, listing.newest = batch.resume_after, stage.newest
                         listing.all_good = stage.all_good
