@@ -23,7 +23,7 @@ from dataflow_assets.raw.outcome import AccountReport, StreamReport
 from dataflow_assets.raw.plan import ReportRules, completion, incremental_window, readable
 from dataflow_assets.raw.savings import full_sync
 from dataflow_assets.raw.smaller import Size, read_at, recall, remember
-from dataflow_assets.raw.stage import ROWS_IN_MEMORY, Stage
+from dataflow_assets.raw.stage import Stage
 from dataflow_assets.resources.failures import Fatal, Throttled, TooMuchData, VendorError
 from dataflow_assets.resources.http import ApiClient, Caller, Tally
 from dataflow_assets.resources.redact import redact
@@ -38,7 +38,7 @@ from dataflow_assets.resources.watermarks import (
 from dataflow_assets.windows import DayWindow, day_start, local_day
 
 BATCHES_AHEAD = 5
-FIRST_PART_ROWS = 10_000  # the next ones are twice as long each, up to what is held in memory
+PART_ROWS = 30_000  # of a long listing, from the third part on
 LONGEST_ERROR = 2_000
 EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 
@@ -121,7 +121,7 @@ _UTC = ZoneInfo("UTC")
 
 def _rows_of_part(stored: int) -> int:
     """How long a part is when so many are stored. A short first one gives the database work from the beginning."""
-    return min(FIRST_PART_ROWS << min(stored, 10), ROWS_IN_MEMORY)
+    return PART_ROWS * min(stored + 1, 3) // 3
 
 
 @dataclass

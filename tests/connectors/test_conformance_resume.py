@@ -51,7 +51,7 @@ class Breaking:
 
 @pytest.fixture(autouse=True)
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sync, "ROWS_IN_MEMORY", 1)
+    monkeypatch.setattr(sync, "_rows_of_part", lambda _stored: 1)
     monkeypatch.setattr(batches, "ROWS_PER_BATCH", 1)
     monkeypatch.setattr(lists, "PAGE_SIZE", RECORDS_A_PAGE)
     monkeypatch.setattr(reading, "LINKS_BATCH", RECORDS_A_PAGE)

@@ -54,7 +54,7 @@ class Ordered:
 
 @pytest.fixture
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sync, "ROWS_IN_MEMORY", PART)
+    monkeypatch.setattr(sync, "_rows_of_part", lambda _stored: PART)
     monkeypatch.setattr(batches, "ROWS_PER_BATCH", 2)
 
 
@@ -86,6 +86,15 @@ def test_law_2_rows_come_in_parts_and_are_the_vendors(world: World, ordered: Ord
     (mark,) = world.query("select watermark, swept_at from dataflow.watermarks")
     assert mark["watermark"] == max(row["updated_time"] for row in expected.values())
     assert mark["swept_at"], "A listing into an empty table has seen all there is."
+
+
+def test_the_first_parts_are_short(world: World, ordered: Ordered, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    monkeypatch.setattr(sync, "PART_ROWS", 6)
+    monkeypatch.setattr(batches, "ROWS_PER_BATCH", 1)
+    fine(run(world, ordered))
+    rows = world.query("select rows_read from dataflow.sync_ledger order by recorded_at")
+    assert [row["rows_read"] for row in rows][:3] == [2, 4, 6]
 
 
 def test_law_3_a_reading_that_breaks_off_keeps_its_parts_and_the_next_goes_on_from_there(
