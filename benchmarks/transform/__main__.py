@@ -110,7 +110,7 @@ class Dbt:
 def measure(found: Warehouse, dbt: Dbt, rows: int, repeat: int) -> dict[str, Any]:
     """Everything, as the JSON has it."""
     connect_dbt(found.database_url)
-    long, short = max(20, rows // ADS), max(2, rows // ADS // 10)
+    long, short = max(50, rows // ADS), max(5, rows // ADS // 10)
     with found.connect(autocommit=True) as connection:
         first, before = LAST - timedelta(days=short - 1), LAST - timedelta(days=long - 1)
         fill(connection, first, LAST)

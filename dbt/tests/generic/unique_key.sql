@@ -1,4 +1,4 @@
-{#- No two rows share a key, over the whole relation: for views, which have no primary key. -#}
+{#- No two rows share a key, in the whole relation: for what has no primary key. For facts there is unique_grain. -#}
 {% test unique_key(model, columns) %}
     select {{ columns | join(', ') }}
     from {{ model }}
