@@ -5,20 +5,23 @@ import json
 import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import httpx
+import pytest
 
-from dataflow_assets.connectors.base import Account
+from dataflow_assets.connectors.base import Account, Probe
 from dataflow_assets.connectors.google_ads import CONNECTOR
 from dataflow_assets.raw.session import open_client
+from dataflow_assets.resources import auth
 from dataflow_assets.resources.clock import SYSTEM_CLOCK, Clock
 from dataflow_assets.resources.http import ApiClient, Caller
 from dataflow_assets.resources.platform import Platform
 
 MANAGER, CANCELED = "2718281828", "2987654321"
 BERLIN, LOS_ANGELES, TOKYO = CLIENTS = ("3100000013", "3100600024", "3101200035")
+NOON = datetime(2026, 5, 20, 12, tzinfo=UTC)  # the sandbox's time
 Result = TypeVar("Result")
 
 
@@ -136,6 +139,10 @@ def accounts(platform: Platform, wire: Wire | None = None) -> list[Account]:
     return with_client(platform, work, wire)
 
 
+def client_of(platform: Platform, number: str = BERLIN) -> Account:
+    return next(one for one in accounts(platform) if one.id == number)
+
+
 def caller_for(client: ApiClient, account: Account) -> Caller:
     """A caller as the engine makes it."""
     return client.caller(account.id, credential=account.credential, headers=account.headers)
@@ -151,6 +158,31 @@ def read(platform: Platform, account: Account, stream: str, window: Any, wire: W
     return with_client(platform, work, wire)
 
 
+def newer(
+    platform: Platform, asked: Sequence[Probe], wire: Wire | None = None, now: datetime = NOON
+) -> list[tuple[str, str]]:
+    """Account and stream of the probes that found something. The time at the vendor is known from a listing before."""
+
+    async def work(client: ApiClient) -> list[tuple[str, str]]:
+        found = await CONNECTOR.newer(client.caller(), asked)
+        assert all(probe in asked for probe in found)
+        return sorted((probe.account.id, probe.stream.name) for probe in found)
+
+    return with_client(platform, work, wire, now)
+
+
 def by_resource(searches: Sequence[Search]) -> Iterator[tuple[str, str]]:
     """Customer and resource of each search."""
     return ((search.customer, search.resource) for search in searches)
+
+
+@pytest.fixture
+def database_url() -> str:
+    """Nothing is stored here: a database for each test would take most of its time."""
+    return "postgresql://127.0.0.1:9/none"
+
+
+@pytest.fixture(autouse=True)
+def no_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tokens are kept by address, and a later sandbox may get the port of an earlier one."""
+    monkeypatch.setattr(auth, "_tokens", {})

@@ -4,21 +4,32 @@ import asyncio
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
 from typing import Any
 from uuid import uuid4
 
 import httpx
+import pytest
 
-from dataflow_assets.connectors.base import Account, Page, Stream, Window
+from dataflow_assets.connectors.base import Account, Page, Since, Stream, Window
 from dataflow_assets.connectors.linkedin_ads import CONNECTOR
+from dataflow_assets.connectors.linkedin_ads.reading import UTC_ZONE
 from dataflow_assets.raw.session import open_client
 from dataflow_assets.resources.clock import SYSTEM_CLOCK, Clock
 from dataflow_assets.resources.http import Caller
 from dataflow_assets.resources.platform import Platform
+from dataflow_assets.sandbox.testing import RunningSandbox
 from dataflow_assets.settings import LinkedInAdsSettings
+from dataflow_assets.windows import DayWindow
 
 Work = Callable[[Caller, list[Account]], Any]
 Answer = tuple[int, Any]
+MakePlatform = Callable[..., Platform]
+NOON = datetime(2026, 5, 20, 12, tzinfo=UTC)
+WEEK = DayWindow(date(2026, 5, 1), date(2026, 5, 8))
+ALL = Since()
+BY_CAMPAIGN, BY_CREATIVE = CONNECTOR.stream("analytics_campaign"), CONNECTOR.stream("analytics_creative")
+FIVE_OH_EIGHT = Account("508", "Demo", "EUR", UTC_ZONE)
 
 
 def linkedin(**changes: Any) -> LinkedInAdsSettings:
@@ -74,6 +85,14 @@ def script(answers: Sequence[Answer], headers: dict[str, str] | None = None) -> 
     return Wire(below=httpx.MockTransport(handle))
 
 
+def element(number: int) -> dict[str, Any]:
+    return {"id": number, "name": f"Campaign {number}"}
+
+
+def page(*numbers: int, token: str | None = None) -> Answer:
+    return 200, {"elements": [element(n) for n in numbers], "metadata": {"nextPageToken": token} if token else {}}
+
+
 def nowhere() -> str:
     """An address for scripts, of this test alone: tokens are remembered by where they came from."""
     return f"http://127.0.0.1:9/{uuid4().hex}"
@@ -110,3 +129,37 @@ async def pages(caller: Caller, account: Account, stream: Stream, window: Window
 def records(found: Sequence[Page]) -> list[dict[str, Any]]:
     """The records of pages."""
     return [record for page in found for record in json.loads(bytes(page.records))]
+
+
+def reading(stream: str | Stream, window: Any) -> Callable[[Caller, list[Account]], Any]:
+    async def work(caller: Caller, accounts: list[Account]) -> list[dict[str, Any]]:
+        wanted = CONNECTOR.stream(stream) if isinstance(stream, str) else stream
+        return records(await pages(caller, accounts[0], wanted, window))
+
+    return work
+
+
+def reading_508(stream: str, window: Any = ALL) -> Callable[[Caller], Any]:
+    async def work(caller: Caller) -> list[dict[str, Any]]:
+        return records(await pages(caller, FIVE_OH_EIGHT, CONNECTOR.stream(stream), window))
+
+    return work
+
+
+async def listing(_caller: Caller, accounts: list[Account]) -> list[Account]:
+    return accounts
+
+
+def first_account(sandbox: RunningSandbox) -> str:
+    return str(sandbox.truth("linkedin_ads", "ad_accounts")[0]["id"])
+
+
+@pytest.fixture
+def platform(make_platform: MakePlatform, sandbox: RunningSandbox) -> Platform:
+    return make_platform(sandbox.url, linkedin_ads=linkedin())
+
+
+@pytest.fixture
+def scripted(make_platform: MakePlatform) -> Platform:
+    """A platform for scripts: nobody listens."""
+    return make_platform(nowhere(), linkedin_ads=linkedin())

@@ -2,18 +2,20 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
+from zoneinfo import ZoneInfo
 
 import httpx
+import pytest
 from psycopg import sql
 from pydantic import SecretStr
 
-from dataflow_assets.connectors.base import Account, Kind, Window
+from dataflow_assets.connectors.base import Account, Kind, Probe, Since, Window
 from dataflow_assets.connectors.records import Column, ColumnType
 from dataflow_assets.connectors.stripe import CONNECTOR
 from dataflow_assets.raw.ddl import primary_key, table
@@ -22,14 +24,23 @@ from dataflow_assets.raw.sync import StreamReport
 from dataflow_assets.resources.clock import SYSTEM_CLOCK, Clock
 from dataflow_assets.resources.http import ApiClient, Caller
 from dataflow_assets.resources.platform import Platform
-from dataflow_assets.sandbox.testing import RunningSandbox
+from dataflow_assets.sandbox.testing import RunningSandbox, run_sandbox
+from dataflow_assets.sandbox.world import WorldConfig
 from dataflow_assets.settings import StripeSettings
 from dataflow_assets.windows import DayWindow
 
 NAME = CONNECTOR.name
+STREAMS = [stream.name for stream in CONNECTOR.streams]
 Row = dict[str, Any]
 Rows = dict[tuple[Any, ...], Row]
 Result = TypeVar("Result")
+MakePlatform = Callable[..., Platform]
+NOWHERE = "http://127.0.0.1:9"
+ACCOUNT = Account("acct_1", "Lumen", "EUR", ZoneInfo("UTC"))
+EVERYTHING = Since()
+SINCE = datetime(2026, 11, 8, 13, tzinfo=UTC)
+T = int(SINCE.timestamp())
+REFUSED = (401, {"type": "invalid_request_error", "message": "Invalid API Key provided: sk_test_***efgh"})
 
 
 def stripe(**changes: Any) -> StripeSettings:
@@ -130,6 +141,15 @@ def event(number: int, created: int, kind: str, record: Mapping[str, Any], **mor
     return {**told, "api_version": "2026-10-28.endive", "livemode": False, **more}
 
 
+def subscription(name: str, *items: str, more: bool = False) -> Row:
+    listed = page([{"id": item, "subscription": name} for item in items], more=more)
+    return {"id": name, "object": "subscription", "items": listed}
+
+
+def invoice(name: str, *lines: str, more: bool = False) -> Row:
+    return {"id": name, "object": "invoice", "lines": page([{"id": line, "amount": 1} for line in lines], more=more)}
+
+
 # ------------------------------------------------------------------ asking
 
 
@@ -167,13 +187,43 @@ def read(platform: Platform, account: Account, stream: str, window: Window, wire
     return with_client(platform, work, wire)
 
 
-def platform_of(make_platform: Callable[..., Platform], url: str, *keys: str, **changes: Any) -> Platform:
+def platform_of(make_platform: MakePlatform, url: str, *keys: str, **changes: Any) -> Platform:
     """A platform that reads Stripe at an address with these keys, or with the sandbox's own."""
     made = make_platform(url)
     changes = stripe().model_dump(exclude_unset=True) | changes
     changes |= {"api_key": SecretStr(",".join(keys))} if keys else {}
     settings = made.settings.model_copy(update={"stripe": made.settings.stripe.model_copy(update=changes)})
     return replace(made, settings=settings)
+
+
+def probes(watermark: datetime, *streams: str, account: Account = ACCOUNT) -> list[Probe]:
+    return [Probe(account, CONNECTOR.stream(stream), watermark) for stream in streams]
+
+
+def newer(platform: Platform, asked: list[Probe], wire: Wire) -> list[tuple[str, str]]:
+    async def work(client: ApiClient) -> list[tuple[str, str]]:
+        found = await CONNECTOR.newer(client.caller(), asked)
+        return [(probe.account.id, probe.stream.name) for probe in found]
+
+    return with_client(platform, work, wire)
+
+
+# ------------------------------------------------------------------ fixtures
+
+
+@pytest.fixture
+def platform(make_platform: MakePlatform) -> Platform:
+    """A platform for scripts: nobody listens at its address."""
+    return platform_of(make_platform, NOWHERE)
+
+
+@pytest.fixture
+def sandbox() -> Iterator[RunningSandbox]:
+    """Two accounts with a few customers."""
+    with run_sandbox(
+        WorldConfig(stripe_accounts=2, customers_per_day=2), now=datetime(2026, 5, 20, tzinfo=UTC)
+    ) as made:
+        yield made
 
 
 # ------------------------------------------------------------------ a world
