@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import httpx
 import pytest
-from hubspot_requests_support import (
+from hubspot_support import (
     HASTY,
     PORTALS,
     Crm,

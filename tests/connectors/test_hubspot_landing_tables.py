@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
-from hubspot_requests_support import (
+from hubspot_support import (
     PORTALS,
     Crm,
     assert_same,

@@ -18,6 +18,7 @@ from dataflow_assets.connectors.base import Kind
 from dataflow_assets.connectors.linkedin_ads import CONNECTOR, reading
 from dataflow_assets.connectors.linkedin_ads.answers import classify
 from dataflow_assets.connectors.linkedin_ads.reading import NEW_TOKEN_SECONDS, encoded
+from dataflow_assets.connectors.records import ColumnType
 from dataflow_assets.raw.decode import Decoded, Decoder
 from dataflow_assets.resources.auth import Fixed, RefreshToken
 from dataflow_assets.resources.failures import (
@@ -341,7 +342,11 @@ def row(stream: str, record: Mapping[str, Any]) -> dict[str, Any]:
     found = decoded(stream, record)
     assert found.rejected == []
     assert found.extra == [None]
-    return dict(zip(CONNECTOR.stream(stream).column_names, (values[0] for values in found.columns), strict=True))
+    columns = CONNECTOR.stream(stream).columns
+    return {
+        column.name: Decimal(values[0]) if column.type is ColumnType.NUMERIC and values[0] is not None else values[0]
+        for column, values in zip(columns, found.columns, strict=True)
+    }
 
 
 def test_law_10_ids_are_the_digits_of_numbers_and_urns_as_text() -> None:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from meta_requests_support import ALL_STATUSES, code, error
+from meta_client import ALL_STATUSES, code, error
 
 from dataflow_assets.sandbox.testing import APP_SECRET, TOKEN, RunningSandbox
 

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
-from meta_requests_support import ALL_STATUSES, code
+from meta_client import ALL_STATUSES, code
 
 from dataflow_assets.sandbox.testing import RunningSandbox
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
-from meta_requests_support import code, error
+from meta_client import code, error
 
 from dataflow_assets.sandbox.testing import APP_SECRET, TOKEN, RunningSandbox
 
