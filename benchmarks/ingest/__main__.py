@@ -28,7 +28,9 @@ def measure(on: Bench, *, with_rivals: bool, say: Callable[[str], None]) -> dict
     ours.initial(on, took)()
     floors.prepare(on)
     took.clear()
-    initial, copy = alternated(on.repeat, [ours.initial(on, took), floors.copy_and_add_key(on)])
+    initial, copy, keyed = alternated(
+        on.repeat, [ours.initial(on, took), floors.copy_and_add_key(on), floors.copy_with_key(on)]
+    )
     found: dict[str, Any] = {
         "rows": on.rows,
         "repeat": on.repeat,
@@ -36,6 +38,7 @@ def measure(on: Bench, *, with_rivals: bool, say: Callable[[str], None]) -> dict
         "load_average": os.getloadavg()[0],
         "initial": initial,
         "copy_floor": copy,
+        "keyed_copy_floor": keyed,
         "initial_cpu": min(one["cpu"] for one in took),
         "memory_mb": max(one["memory"] for one in took),
     }

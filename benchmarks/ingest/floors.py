@@ -42,6 +42,19 @@ def copy_and_add_key(bench: Bench) -> Callable[[], float]:
     return run
 
 
+def copy_with_key(bench: Bench) -> Callable[[], float]:
+    """COPY text into an empty table that has its primary key: the least for whoever keeps a table with its key."""
+
+    def run() -> float:
+        bench.sql(f"truncate {_KEYED}")
+        bench.sql("checkpoint")
+        with timed() as seconds, psycopg.connect(bench.database) as connection:
+            _copy(bench, connection, _KEYED)
+        return seconds[0]
+
+    return run
+
+
 def sorted_upsert(bench: Bench) -> Callable[[], float]:
     """COPY text into a temporary table, then upsert it, sorted, into a table with its key that holds some rows."""
 

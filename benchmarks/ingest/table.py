@@ -9,6 +9,7 @@ def show(found: dict[str, Any]) -> str:
     initial, slow, killed = found["initial"], found["slow_pages"], found["killed"]
     rows += [
         _against("first load, empty table", initial, "COPY text + add key", found["copy_floor"]),
+        _against("the same", initial, "COPY text into a table with its key", found["keyed_copy_floor"]),
         ("of that, CPU of the loading process", f"{found['initial_cpu']:.2f} s", "", ""),
         _against("in parts into a keyed table", found["upsert"], "COPY + sorted upsert", found["upsert_floor"]),
         ("1 % changed", f"{found['one_percent']:.2f} s", "", ""),
