@@ -66,7 +66,9 @@ class CircuitBreaker:
         self._open = open_seconds
         self._probe = probe_seconds
         self._scripts = SharedScripts(redis, clock=clock, on_lost=self._say_lost)
-        self.key = f"dataflow:breaker:{name}"  # there while failures are remembered
+        # There while failures are remembered. In braces, as in the budgets' keys: a cluster runs a script only on keys
+        # of one slot, and a vendor's budgets ask for this one, too.
+        self.key = f"dataflow:breaker:{{{name}}}"
         self._keys = [self.key]
         self._local = _LocalBreaker(failure_threshold, window_seconds, open_seconds, probe_seconds, clock)
         self._id = uuid4().hex

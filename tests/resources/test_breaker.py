@@ -46,7 +46,7 @@ class Shared:
         return CircuitBreaker(client, name=self._name, vendor="vendor")
 
     async def pass_time(self, seconds: float) -> None:
-        key = f"dataflow:breaker:{self._name}"
+        key = f"dataflow:breaker:{{{self._name}}}"
         for field, value in (await self._client.hgetall(key)).items():
             if field.endswith(b"_until") or field.startswith(b"failed_"):
                 await self._client.hset(key, field, str(int(value) - round(seconds * 1e6)))
@@ -308,8 +308,8 @@ def test_an_open_breaker_is_forgotten_in_the_end(redis_url: str) -> None:
         async with a_client(redis_url) as client:
             breaker = CircuitBreaker(client, name=name, vendor="vendor")
             await breaker.failure()
-            assert 0 < await client.ttl(f"dataflow:breaker:{name}") <= 60
+            assert 0 < await client.ttl(f"dataflow:breaker:{{{name}}}") <= 60
             await breaker.failure(wait_seconds=10)
-            assert 0 < await client.ttl(f"dataflow:breaker:{name}") <= 610
+            assert 0 < await client.ttl(f"dataflow:breaker:{{{name}}}") <= 610
 
     asyncio.run(run())

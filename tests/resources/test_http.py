@@ -5,10 +5,12 @@ import asyncio
 import httpx
 import pytest
 import redis.asyncio
+from redis.crc import key_slot
 
 from dataflow_assets.resources.auth import bearer
 from dataflow_assets.resources.breaker import CircuitBreaker
 from dataflow_assets.resources.budget import Limit, RequestBudget
+from dataflow_assets.resources.failures import Throttled
 from dataflow_assets.resources.http import ApiClient, VendorApi
 
 API = VendorApi(
@@ -21,16 +23,19 @@ API = VendorApi(
 )
 
 
+def a_client(shared: redis.asyncio.Redis, sent: bytes) -> ApiClient:
+    return ApiClient(
+        API,
+        budget=RequestBudget(shared, vendor="vendor"),
+        breaker=CircuitBreaker(shared, name="vendor", vendor="vendor"),
+        transport=httpx.MockTransport(lambda _request: httpx.Response(200, content=sent)),
+    )
+
+
 def body_of(redis_url: str, sent: bytes) -> bytes:
     async def go() -> bytes:
-        async with redis.asyncio.Redis.from_url(redis_url) as shared:
-            means = {
-                "budget": RequestBudget(shared, vendor="vendor"),
-                "breaker": CircuitBreaker(shared, name="vendor.test", vendor="vendor"),
-            }
-            transport = httpx.MockTransport(lambda _request: httpx.Response(200, content=sent))
-            async with ApiClient(API, **means, transport=transport) as client:  # type: ignore[arg-type]
-                return (await client.caller("1").get("things")).body
+        async with redis.asyncio.Redis.from_url(redis_url) as shared, a_client(shared, sent) as client:
+            return (await client.caller("1").get("things")).body
 
     return asyncio.run(go())
 
@@ -49,3 +54,38 @@ def body_of(redis_url: str, sent: bytes) -> bytes:
 )
 def test_law_6_half_a_character_is_replaced_and_everything_else_stays(redis_url: str, sent: bytes, made: bytes) -> None:
     assert body_of(redis_url, sent) == made
+
+
+def test_a_request_asks_redis_once_and_for_keys_of_one_slot(redis_url: str) -> None:
+    asked: list[list[bytes]] = []
+
+    class Watched(redis.asyncio.Redis):
+        async def execute_command(self, *args: object, **options: object) -> object:
+            count = int(str(args[2]))
+            asked.append([str(key).encode() for key in args[3 : 3 + count]])
+            return await super().execute_command(*args, **options)
+
+    async def go() -> None:
+        async with Watched.from_url(redis_url) as shared, a_client(shared, b"[]") as client:
+            caller = client.caller("1")
+            await caller.get("things")
+            asked.clear()
+            for _ in range(3):
+                await caller.get("things")
+
+    asyncio.run(go())
+    assert len(asked) == 3
+    # Keys of several slots are refused by a cluster, and the budget would be each process' own.
+    assert len({key_slot(key) for keys in asked for key in keys}) == 1
+
+
+def test_failures_another_process_has_seen_hold_the_next_request_back(redis_url: str) -> None:
+    async def go() -> None:
+        async with redis.asyncio.Redis.from_url(redis_url) as shared, a_client(shared, b"[]") as client:
+            caller = client.caller("1")
+            await caller.get("things")
+            await CircuitBreaker(shared, name="vendor", vendor="vendor").failure(wait_seconds=600)
+            with pytest.raises(Throttled, match="requests failed"):
+                await caller.get("things")
+
+    asyncio.run(go())
