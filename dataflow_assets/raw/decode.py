@@ -8,18 +8,15 @@ import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
 from decimal import Decimal
-from operator import attrgetter
-from typing import Annotated, Any, Self
+from typing import Any
 
 import msgspec
 
 from dataflow_assets.connectors.base import Stream
 from dataflow_assets.connectors.records import Column, ColumnType
 from dataflow_assets.raw.numbers import MOST_DIGITS, are_plain, is_storable, plain_numbers
-
-_BIGINT_MIN, _BIGINT_MAX = -(2**63), 2**63 - 1
+from dataflow_assets.raw.record_types import Node, default_of, getter, is_kept_as_written, record_type
 
 
 @dataclass(frozen=True)
@@ -64,16 +61,16 @@ class Decoder:
 
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
-        self._tree = _Node.of(stream)
-        page_record = _struct(f"{stream.name}_page_record", self._tree, as_written=True)
+        self._tree = Node.of(stream)
+        page_record = record_type(f"{stream.name}_page_record", self._tree, as_written=True)
         self._page = msgspec.json.Decoder(list[page_record], strict=False)  # type: ignore[valid-type]
-        self._page_getters = [_getter(column, as_written=True) for column in stream.columns]
-        self._one = msgspec.json.Decoder(_struct(f"{stream.name}_record", self._tree), strict=False)
-        self._getters = [_getter(column) for column in stream.columns]
+        self._page_getters = [getter(column, as_written=True) for column in stream.columns]
+        self._one = msgspec.json.Decoder(record_type(f"{stream.name}_record", self._tree), strict=False)
+        self._getters = [getter(column) for column in stream.columns]
         self._parsed = [column for column in stream.columns if column.parse]
         self._nested = [i for i, c in enumerate(stream.columns) if c.type is ColumnType.JSONB]
         self._decimals = [i for i, c in enumerate(stream.columns) if c.type is ColumnType.NUMERIC]
-        self._as_written = [i for i in self._decimals if _is_kept_as_written(stream.columns[i])]
+        self._as_written = [i for i in self._decimals if is_kept_as_written(stream.columns[i])]
 
     def decode(self, records: msgspec.Raw) -> Decoded:
         """Decode a JSON array of records. Raises ValueError when it is not a JSON array."""
@@ -187,7 +184,7 @@ _UNPARSABLE = (ValueError, TypeError, LookupError, ArithmeticError)
 def _parsed(column: Column, written: Any) -> Any:
     value = None if written is None or column.parse is None else column.parse(written)
     if value is None:
-        value = _default(column)
+        value = default_of(column)
     if value is None and column.required:
         raise ValueError(f"No value where one is required: {str(written)[:40]!r}")
     if column.ge is not None and column.type is ColumnType.BIGINT and value is not None and value < column.ge:
@@ -286,44 +283,7 @@ def _text(raw: msgspec.Raw) -> str:
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
-@dataclass
-class _Node:
-    """An object of the vendor's JSON: its values we keep, those we know and do not keep, and its inner objects."""
-
-    columns: dict[str, Column] = field(default_factory=dict)
-    ignored: set[str] = field(default_factory=set)
-    inner: dict[str, Self] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, stream: Stream) -> Self:
-        """The tree of a stream's paths."""
-        root = cls()
-        for column in stream.columns:
-            *outer, last = column.source_path
-            root._at(outer).columns[last] = column
-        for path in stream.ignored:
-            *outer, last = path.split(".")
-            root._at(outer).ignored.add(last)
-        return root
-
-    def _at(self, path: Sequence[str]) -> Self:
-        node = self
-        for part in path:
-            node = node.inner.setdefault(part, type(self)())
-        return node
-
-    @property
-    def names(self) -> set[str]:
-        """Every key that is known here."""
-        return self.columns.keys() | self.ignored | self.inner.keys()
-
-    @property
-    def is_required(self) -> bool:
-        """Whether the object must be there, since something in it must."""
-        return any(c.required for c in self.columns.values()) or any(n.is_required for n in self.inner.values())
-
-
-def _take_unknown(fields: dict[str, Any], node: _Node) -> dict[str, Any]:
+def _take_unknown(fields: dict[str, Any], node: Node) -> dict[str, Any]:
     """Take what is not declared out of the fields of an object, at any depth."""
     extra: dict[str, Any] = {name: fields.pop(name) for name in fields.keys() - node.names}
     for head, inner in node.inner.items():
@@ -339,70 +299,3 @@ def _paths(extra: dict[str, Any], prefix: str = "") -> set[str]:
     for name, value in extra.items():
         found |= _paths(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name}
     return found
-
-
-def _value_type(column: Column) -> Any:
-    low = column.ge if column.ge is not None else _BIGINT_MIN
-    return {
-        ColumnType.TEXT: Annotated[str, msgspec.Meta(min_length=1)] if column.required else str,
-        ColumnType.BIGINT: Annotated[int, msgspec.Meta(ge=low, le=_BIGINT_MAX)],
-        ColumnType.NUMERIC: Decimal,
-        ColumnType.BOOLEAN: bool,
-        ColumnType.DATE: date,
-        ColumnType.TIMESTAMPTZ: Annotated[datetime, msgspec.Meta(tz=True)],
-        ColumnType.JSONB: msgspec.Raw,
-    }[column.type]
-
-
-def _is_kept_as_written(column: Column) -> bool:
-    """Whether a number is kept as its digits, where a look at those of a page shows that all are good."""
-    return column.type is ColumnType.NUMERIC and not column.parse and column.ge in {None, 0}
-
-
-_NO_JSON = msgspec.Raw(b"null")
-
-
-def _default(column: Column, *, as_written: bool = False) -> Any:
-    if column.type is ColumnType.JSONB and not column.parse:
-        return _NO_JSON
-    if as_written and _is_kept_as_written(column):
-        return msgspec.Raw(str(column.default).encode()) if column.default is not None else _NO_JSON
-    return Decimal(column.default) if column.default and column.type is ColumnType.NUMERIC else column.default
-
-
-def _field(column: Column, name: str, *, as_written: bool) -> tuple[Any, ...]:
-    if as_written and _is_kept_as_written(column):
-        return (name, msgspec.Raw) if column.required else (name, msgspec.Raw, _default(column, as_written=True))
-    kind = column.wire or _value_type(column)
-    if column.required:
-        return (name, kind)
-    if column.parse:
-        return (name, kind if kind is Any else kind | None, None)
-    if column.default is not None or column.type is ColumnType.JSONB:
-        return (name, kind, _default(column))
-    return (name, kind | None, None)
-
-
-def _struct(name: str, node: _Node, *, as_written: bool = False) -> type[msgspec.Struct]:
-    fields = [_field(column, key, as_written=as_written) for key, column in node.columns.items()]
-    for head, inner in node.inner.items():
-        part = _struct(f"{name}_{head}", inner, as_written=as_written)
-        fields.append((head, part) if inner.is_required else (head, part | None, None))
-    fields += [(key, msgspec.Raw, _NO_JSON) for key in sorted(node.ignored)]
-    return msgspec.defstruct(name, fields, kw_only=True, forbid_unknown_fields=True, gc=False)
-
-
-def _getter(column: Column, *, as_written: bool = False) -> Any:
-    *outer, last = column.source_path
-    if not outer:
-        return attrgetter(last)
-    missing = _default(column, as_written=as_written)
-
-    def get(record: Any) -> Any:
-        for name in outer:
-            record = getattr(record, name)
-            if record is None:
-                return missing
-        return getattr(record, last)
-
-    return get
