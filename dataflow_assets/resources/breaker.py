@@ -75,16 +75,16 @@ class CircuitBreaker:
         self._probing: asyncio.Task[Any] | None = None
         self._is_troubled = True  # failures may be remembered in Redis; False spares a question after each request
 
-    async def before_request(self, *, is_there: bool | None = None) -> None:
+    async def before_request(self, *, remembers_failures: bool | None = None) -> None:
         """Return if a request may go out.
 
-        `is_there` is whether `key` was just seen in Redis, where somebody looked: if not, the breaker is closed, and
-        the question is spared.
+        `remembers_failures` is whether `key` is in Redis, where somebody has just looked: if not, the breaker is
+        closed, and the question is spared.
 
         Raises:
             Throttled: the breaker is open, or another request is the probe; it holds the seconds to wait.
         """
-        if is_there is False:
+        if remembers_failures is False:
             self._is_troubled = False
             return
         answer = await self._scripts.run("breaker_before", self._keys, [self._id, round(self._probe * MICRO)])

@@ -166,7 +166,7 @@ class ApiClient(AbstractAsyncContextManager["ApiClient"]):
                 list(limits.values()), cost=request.cost, lane=self._lane, watch=self._breaker.key
             )
             # After the budget: a probe must not spend its lease waiting for its turn.
-            await self._breaker.before_request(is_there=self._budget.watched_is_there)
+            await self._breaker.before_request(remembers_failures=self._budget.watched_is_there)
             authorised = await auth.headers(self._http)
             reply = await self._exchange(request, {**authorised, **caller.headers, **request.headers}, account, tally)
             try:

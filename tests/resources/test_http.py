@@ -19,7 +19,7 @@ API = VendorApi(
     auths=(bearer("token"),),
     classify=lambda _reply: None,
     usage=lambda _reply: {},
-    limits=lambda _account, _path: {"vendor": Limit("vendor", 1_000, 1.0)},
+    limits=lambda _account, _path: {"vendor": Limit("vendor", 1_000, 1.0, burst=100)},
 )
 
 
@@ -61,8 +61,10 @@ def test_a_request_asks_redis_once_and_for_keys_of_one_slot(redis_url: str) -> N
 
     class Watched(redis.asyncio.Redis):
         async def execute_command(self, *args: object, **options: object) -> object:
-            count = int(str(args[2]))
-            asked.append([str(key).encode() for key in args[3 : 3 + count]])
+            if args[0] == "EVALSHA":
+                asked.append([str(key).encode() for key in args[3 : 3 + int(str(args[2]))]])
+            else:
+                asked.append([])
             return await super().execute_command(*args, **options)
 
     async def go() -> None:
@@ -75,6 +77,7 @@ def test_a_request_asks_redis_once_and_for_keys_of_one_slot(redis_url: str) -> N
 
     asyncio.run(go())
     assert len(asked) == 3
+    assert all(asked)
     # Keys of several slots are refused by a cluster, and the budget would be each process' own.
     assert len({key_slot(key) for keys in asked for key in keys}) == 1
 
