@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
+from hasty import HASTY
 from installation import database
 from psycopg import sql
 
@@ -19,7 +20,6 @@ from dataflow_assets.embedded import Endpoints
 from dataflow_assets.raw.ddl import primary_key, table
 from dataflow_assets.raw.session import ensure_schema, open_sync
 from dataflow_assets.raw.sync import StreamReport
-from dataflow_assets.resources.clock import SYSTEM_CLOCK, Clock
 from dataflow_assets.resources.platform import Platform
 from dataflow_assets.resources.warehouse import Warehouse
 from dataflow_assets.sandbox.testing import RunningSandbox, run_sandbox
@@ -57,13 +57,6 @@ NO_CEILING = dict.fromkeys(_CEILINGS, 10**8)
 # Which reading brought a row is not the vendor's, nor is what the feed of events alone knows.
 NOT_THE_VENDORS = {"updated_at"}
 Rows = dict[tuple[Any, ...], dict[str, Any]]
-
-
-async def _nap(seconds: float) -> None:
-    await asyncio.sleep(min(seconds, 0.001))
-
-
-HASTY = Clock(now=SYSTEM_CLOCK.now, monotonic=SYSTEM_CLOCK.monotonic, sleep=_nap)
 
 
 @dataclass

@@ -10,12 +10,12 @@ from typing import Any, TypeVar
 
 import httpx
 import pytest
+from hasty import HASTY
 
 from dataflow_assets.connectors.base import Account, Probe
 from dataflow_assets.connectors.google_ads import CONNECTOR
 from dataflow_assets.raw.session import open_client
 from dataflow_assets.resources import auth
-from dataflow_assets.resources.clock import SYSTEM_CLOCK, Clock
 from dataflow_assets.resources.http import ApiClient, Caller
 from dataflow_assets.resources.platform import Platform
 
@@ -23,13 +23,6 @@ MANAGER, CANCELED = "2718281828", "2987654321"
 BERLIN, LOS_ANGELES, TOKYO = CLIENTS = ("3100000013", "3100600024", "3101200035")
 NOON = datetime(2026, 5, 20, 12, tzinfo=UTC)  # the sandbox's time
 Result = TypeVar("Result")
-
-
-async def _no_sleep(seconds: float) -> None:
-    await asyncio.sleep(min(seconds, 0.001))
-
-
-HASTY = Clock(now=SYSTEM_CLOCK.now, monotonic=SYSTEM_CLOCK.monotonic, sleep=_no_sleep)
 
 
 @dataclass(frozen=True)

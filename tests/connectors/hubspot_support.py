@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
+from hasty import HASTY
 from psycopg import sql
 from pydantic import SecretStr
 
@@ -18,7 +19,6 @@ from dataflow_assets.connectors.hubspot.streams import LINKS, OBJECTS
 from dataflow_assets.raw.ddl import table
 from dataflow_assets.raw.session import ensure_schema, open_sync
 from dataflow_assets.raw.sync import StreamReport
-from dataflow_assets.resources.clock import SYSTEM_CLOCK, Clock
 from dataflow_assets.resources.platform import Platform
 from dataflow_assets.sandbox.testing import RunningSandbox, run_sandbox
 from dataflow_assets.sandbox.world import WorldConfig
@@ -32,13 +32,6 @@ WORLD = WorldConfig(hubspot_portals=2, customers_per_day=10)
 SPRING = datetime(2026, 3, 1, 12, tzinfo=UTC)
 FREE = HubSpotSettings(requests_per_ten_seconds=10**6, searches_per_second=10**6, requests_per_day=10**8)
 BOTH = {"access_token": SecretStr("pat-sandbox-0,pat-sandbox-1")}
-
-
-async def _no_sleep(seconds: float) -> None:
-    await asyncio.sleep(min(seconds, 0.001))
-
-
-HASTY = Clock(now=SYSTEM_CLOCK.now, monotonic=SYSTEM_CLOCK.monotonic, sleep=_no_sleep)
 
 
 @dataclass

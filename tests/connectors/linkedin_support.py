@@ -10,12 +10,13 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from hasty import HASTY
 
 from dataflow_assets.connectors.base import Account, Page, Since, Stream, Window
 from dataflow_assets.connectors.linkedin_ads import CONNECTOR
 from dataflow_assets.connectors.linkedin_ads.reading import UTC_ZONE
 from dataflow_assets.raw.session import open_client
-from dataflow_assets.resources.clock import SYSTEM_CLOCK, Clock
+from dataflow_assets.resources.clock import Clock
 from dataflow_assets.resources.http import Caller
 from dataflow_assets.resources.platform import Platform
 from dataflow_assets.sandbox.testing import RunningSandbox
@@ -35,13 +36,6 @@ FIVE_OH_EIGHT = Account("508", "Demo", "EUR", UTC_ZONE)
 def linkedin(**changes: Any) -> LinkedInAdsSettings:
     """Settings without a ceiling of our own, which would only make tests wait."""
     return LinkedInAdsSettings(**{"requests_per_minute": 10**8, **changes})
-
-
-async def _no_sleep(seconds: float) -> None:
-    await asyncio.sleep(min(seconds, 0.001))
-
-
-HASTY = Clock(now=SYSTEM_CLOCK.now, monotonic=SYSTEM_CLOCK.monotonic, sleep=_no_sleep)
 
 
 @dataclass

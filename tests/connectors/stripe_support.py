@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
+from hasty import HASTY
 from psycopg import sql
 from pydantic import SecretStr
 
@@ -21,7 +22,6 @@ from dataflow_assets.connectors.stripe import CONNECTOR
 from dataflow_assets.raw.ddl import primary_key, table
 from dataflow_assets.raw.session import open_client, open_sync
 from dataflow_assets.raw.sync import StreamReport
-from dataflow_assets.resources.clock import SYSTEM_CLOCK, Clock
 from dataflow_assets.resources.http import ApiClient, Caller
 from dataflow_assets.resources.platform import Platform
 from dataflow_assets.sandbox.testing import RunningSandbox, run_sandbox
@@ -46,13 +46,6 @@ REFUSED = (401, {"type": "invalid_request_error", "message": "Invalid API Key pr
 def stripe(**changes: Any) -> StripeSettings:
     """Settings without a ceiling of our own, which would only make tests wait."""
     return StripeSettings(**{"requests_per_second": 10**6, "endpoint_requests_per_second": 10**6, **changes})
-
-
-async def _no_sleep(seconds: float) -> None:
-    await asyncio.sleep(min(seconds, 0.001))
-
-
-HASTY = Clock(now=SYSTEM_CLOCK.now, monotonic=SYSTEM_CLOCK.monotonic, sleep=_no_sleep)
 
 
 # ------------------------------------------------------------------ the wire

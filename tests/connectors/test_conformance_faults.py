@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 import redis
-from conformance_support import EVERY_VENDOR, HASTY, REVOKED, START, Place, assert_same
+from conformance_support import EVERY_VENDOR, REVOKED, START, Place, assert_same
+from hasty import HASTY
 from psycopg import sql
 
 from dataflow_assets.connectors.base import Connector, Kind, Stream

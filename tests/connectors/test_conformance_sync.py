@@ -7,7 +7,8 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from conformance_support import EVERY_VENDOR, HASTY, HISTORY_DAYS, REVOKED, START, WORLD, Place, assert_same
+from conformance_support import EVERY_VENDOR, HISTORY_DAYS, REVOKED, START, WORLD, Place, assert_same
+from hasty import HASTY
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from psycopg import sql

@@ -6,16 +6,7 @@ from typing import Any
 import google_support
 import httpx
 import pytest
-from google_support import (
-    BERLIN,
-    MANAGER,
-    Wire,
-    caller_for,
-    client_of,
-    database_url,
-    no_tokens,
-    with_client,
-)
+from google_support import BERLIN, MANAGER, Wire, caller_for, client_of, database_url, no_tokens, with_client
 
 from dataflow_assets.connectors.base import Kind, Since
 from dataflow_assets.connectors.google_ads import CONNECTOR

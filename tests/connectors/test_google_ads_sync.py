@@ -9,7 +9,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from google_support import BERLIN, CANCELED, CLIENTS, HASTY, LOS_ANGELES, MANAGER, TOKYO, Wire
+from google_support import BERLIN, CANCELED, CLIENTS, LOS_ANGELES, MANAGER, TOKYO, Wire
+from hasty import HASTY
 from psycopg import sql
 
 from dataflow_assets.connectors.base import Kind, Stream

@@ -5,18 +5,8 @@ from dataclasses import replace
 
 import httpx
 import pytest
-from hubspot_support import (
-    HASTY,
-    PORTALS,
-    Crm,
-    _no_sleep,
-    assert_same,
-    crm,
-    fine,
-    served,
-    unseen,
-    with_hubspot,
-)
+from hasty import hasty_clock
+from hubspot_support import PORTALS, Crm, assert_same, crm, fine, served, unseen, with_hubspot
 from pydantic import SecretStr
 
 from dataflow_assets.connectors.hubspot import CONNECTOR, search
@@ -110,14 +100,9 @@ def test_a_throttle_of_seconds_is_waited_for_as_told(crm: Crm, fault: str, secon
     crm.sandbox.fault(fault, endpoint=endpoint, times=1, account=PORTALS[0], **told)
     naps: list[float] = []
 
-    async def nap(wanted: float) -> None:
-        naps.append(wanted)
-        await _no_sleep(wanted)
-
     async def go() -> StreamReport:
-        clock = replace(HASTY, sleep=nap)
         plain = httpx.AsyncHTTPTransport(verify=False)
-        async with open_sync(crm.platform, CONNECTOR, clock=clock, transport=plain) as sync:
+        async with open_sync(crm.platform, CONNECTOR, clock=hasty_clock(naps), transport=plain) as sync:
             return await sync.run(CONNECTOR.stream("contacts"))
 
     asyncio.run(go())

@@ -5,16 +5,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
-from hubspot_support import (
-    PORTALS,
-    Crm,
-    assert_same,
-    crm,
-    fine,
-    served,
-    unseen,
-    with_hubspot,
-)
+from hubspot_support import PORTALS, Crm, assert_same, crm, fine, served, unseen, with_hubspot
 
 from dataflow_assets.connectors.hubspot import CONNECTOR
 from dataflow_assets.connectors.hubspot.streams import LINKS, OBJECTS

@@ -3,41 +3,36 @@
 import asyncio
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
 import msgspec
 import pytest
+from hasty import HASTY
 from hubspot_portal import CURSOR, Portal
+from hubspot_support import FREE, MakePlatform
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dataflow_assets.connectors.base import Account, Probe, Since
 from dataflow_assets.connectors.hubspot import CONNECTOR, search
 from dataflow_assets.raw.session import open_client
-from dataflow_assets.resources.clock import SYSTEM_CLOCK, Clock
 from dataflow_assets.resources.failures import Fatal, Retryable
 from dataflow_assets.resources.http import Caller
 from dataflow_assets.resources.platform import Platform
-from dataflow_assets.settings import HubSpotSettings
 from dataflow_assets.windows import DayWindow
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 NOW_MS = int(NOW.timestamp() * 1000)
 HOUR = 3_600_000
 DEALS = CONNECTOR.stream("deals")
-FREE = HubSpotSettings(requests_per_ten_seconds=10**6, searches_per_second=10**6, requests_per_day=10**8)
-MakePlatform = Callable[..., Platform]
-
-
-async def _no_sleep(seconds: float) -> None:
-    await asyncio.sleep(min(seconds, 0.001))
 
 
 def ask(platform: Platform, portal: Portal, work: Callable[[Caller, Account], Any]) -> Any:
     """The result of `work`, which gets a caller for the portal."""
-    clock = Clock(now=lambda: NOW, monotonic=SYSTEM_CLOCK.monotonic, sleep=_no_sleep)
+    clock = replace(HASTY, now=lambda: NOW)
 
     async def go() -> Any:
         async with open_client(platform, CONNECTOR, clock=clock, transport=portal) as client:

@@ -10,7 +10,8 @@ from typing import Any
 
 import httpx
 import pytest
-from linkedin_support import HASTY, linkedin
+from hasty import HASTY
+from linkedin_support import linkedin
 from psycopg import sql
 
 from dataflow_assets.connectors.base import Kind, Stream

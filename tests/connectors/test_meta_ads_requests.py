@@ -11,11 +11,11 @@ from urllib.parse import parse_qs
 
 import httpx
 import pytest
+from hasty import HASTY
 
 from dataflow_assets.connectors.base import Account, Probe, Since
 from dataflow_assets.connectors.meta_ads import CONNECTOR, reading
 from dataflow_assets.raw.session import open_client
-from dataflow_assets.resources.clock import SYSTEM_CLOCK, Clock
 from dataflow_assets.resources.failures import Fatal, Retryable, Throttled, VendorError
 from dataflow_assets.resources.http import Caller
 from dataflow_assets.resources.platform import Platform
@@ -52,13 +52,6 @@ class Wire(httpx.AsyncBaseTransport):
             )
             found.append({"path": request.url.path.split("/v26.0/")[1], **{n: v[-1] for n, v in both.items()}})
         return found
-
-
-async def _no_sleep(seconds: float) -> None:
-    await asyncio.sleep(min(seconds, 0.001))
-
-
-HASTY = Clock(now=SYSTEM_CLOCK.now, monotonic=SYSTEM_CLOCK.monotonic, sleep=_no_sleep)
 
 
 def ask(platform: Platform, work: Callable[[Caller, list[Account]], Any], wire: Wire | None = None) -> Any:

@@ -8,7 +8,8 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from conformance_support import HASTY, Place
+from conformance_support import Place
+from hasty import HASTY
 
 from dataflow_assets.automation.sensors import find_newer
 from dataflow_assets.connectors import all_connectors

@@ -1,25 +1,22 @@
 """What syncs of Stripe leave in the raw tables is what the sandbox's world holds, whatever way it came."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
-from stripe_support import Rows, Wire, World, assert_same, platform_of
+from stripe_support import STREAMS, MakePlatform, Rows, Wire, World, assert_same, platform_of
 
 from dataflow_assets.connectors.stripe import CONNECTOR
 from dataflow_assets.raw.session import ensure_schema
-from dataflow_assets.resources.platform import Platform
 from dataflow_assets.sandbox.testing import run_sandbox
 from dataflow_assets.sandbox.world import WorldConfig
 from dataflow_assets.windows import DayWindow
 
 # The account's own API version, which its events have, is raised after seven tenths of the world's 120 days.
 OLD_EVENTS, NEW_EVENTS = datetime(2026, 3, 10, 12, tzinfo=UTC), datetime(2026, 5, 20, 12, tzinfo=UTC)
-STREAMS = [stream.name for stream in CONNECTOR.streams]
 LISTED_DAILY = {stream.name for stream in CONNECTOR.streams if stream.sweep_every == timedelta(hours=20)}
-MakePlatform = Callable[..., Platform]
 
 
 @contextmanager
