@@ -37,6 +37,7 @@ class SharedScripts:
             if self._clock.monotonic() < self._ask_again_at:
                 return None
             self._ask_again_at = self._clock.monotonic() + ASK_AGAIN_SECONDS
+        cancellations = _cancellations()
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 answer = cast("list[Any]", await self._script(name)(keys=keys, args=args))
@@ -45,8 +46,13 @@ class SharedScripts:
             if not self._lost:
                 self._lost = True
                 self._on_lost(f"{type(error).__name__}: {redact(str(error)) or 'no answer'}")
-            return None
-        self._lost = False
+            answer = None
+        else:
+            self._lost = False
+        if _cancellations() > cancellations:
+            # Python 3.11's wait_for, which the client sends with, drops a cancellation that comes as the send ends:
+            # the task would go on, whatever Ctrl-C or its owner wanted, and be waited for without end.
+            raise asyncio.CancelledError
         return answer
 
     def _script(self, name: str) -> AsyncScript:
@@ -54,3 +60,9 @@ class SharedScripts:
             text = (Path(__file__).parent / f"{name}.lua").read_text(encoding="utf-8")
             self._scripts[name] = self._redis.register_script(text)
         return self._scripts[name]
+
+
+def _cancellations() -> int:
+    """How often the running task has been told to end."""
+    task = asyncio.current_task()
+    return task.cancelling() if task else 0
