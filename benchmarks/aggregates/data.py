@@ -1,4 +1,4 @@
-"""Deterministic facts of 500 days, made by the server itself."""
+"""Deterministic facts of 500 days, and the raw rows of money and deals, made by the server itself."""
 
 import shutil
 from collections.abc import Iterator
@@ -10,11 +10,13 @@ from tempfile import mkdtemp
 
 import psycopg
 
+from dataflow_assets.connectors import all_connectors
 from dataflow_assets.embedded import acquire, erase
+from dataflow_assets.raw.ddl import create_statements
 from dataflow_assets.resources.warehouse import Connection, Warehouse
 
 DAYS = 500
-LAST = date(2026, 10, 31)
+LAST = date(2026, 10, 21)  # within a week and a month, as most days are
 FIRST = LAST - timedelta(days=DAYS - 1)
 SLICE_DAYS = 25
 DATABASE = "dataflow_benchmark_aggregates"
@@ -36,6 +38,16 @@ class Size:
         """Twenty campaigns each."""
         return max(1, self.campaigns // 20)
 
+    @property
+    def payments(self) -> int:
+        """A day: as many as campaigns."""
+        return max(20, self.ads // 10)
+
+    @property
+    def deals(self) -> int:
+        """A day."""
+        return max(12, self.ads // 50)
+
 
 @contextmanager
 def warehouse(database_url: str | None) -> Iterator[Warehouse]:
@@ -52,7 +64,7 @@ def warehouse(database_url: str | None) -> Iterator[Warehouse]:
             # In template1 TimescaleDB keeps a session of its own.
             server.execute(f"create database {DATABASE} template template0".encode())
             found = Warehouse(database_url.rsplit("/", 1)[0] + f"/{DATABASE}")
-            found.migrate()
+            found.migrate(s for connector in all_connectors() for s in create_statements(connector))
             yield found
             server.execute(f"drop database {DATABASE} with (force)".encode())
     finally:
@@ -63,7 +75,7 @@ def warehouse(database_url: str | None) -> Iterator[Warehouse]:
 
 
 def fill(connection: Connection, size: Size) -> None:
-    """Facts of ads, of campaigns as the sums of their ads, of conversions, of revenue and of the pipeline."""
+    """Facts of ads, of campaigns as the sums of their ads, and of conversions; money and deals with their raw rows."""
     for fact in ("fct_ad_performance_daily", "fct_campaign_performance"):
         # Amounts in the home currency are no part of this.
         home = "select from information_schema.columns where table_name = %s and column_name = 'home_currency'"
@@ -73,11 +85,15 @@ def fill(connection: Connection, size: Size) -> None:
         first = FIRST + timedelta(days=start)
         last = first + timedelta(days=SLICE_DAYS - 1)
         fill_days(connection, size, first, last)
+        days = {"first": first, "last": last, "payments": size.payments, "deals": size.deals}
+        for statement in (_PAYMENTS, _REVENUE, _DEALS):
+            connection.execute(statement.encode(), days)
+    connection.execute(_PIPELINE.encode())
     connection.execute("vacuum analyze")
 
 
 def fill_days(connection: Connection, size: Size, first: date, last: date, *, seed: int = 0) -> None:
-    """The facts of some days, which must be empty. Another seed gives other figures."""
+    """The facts of advertising of some days, which must be empty. Another seed gives other figures."""
     values = {
         "first": first,
         "last": last,
@@ -86,7 +102,7 @@ def fill_days(connection: Connection, size: Size, first: date, last: date, *, se
         "campaigns": size.campaigns,
         "accounts": size.accounts,
     }
-    for statement in (_ADS, _CAMPAIGNS, _CONVERSIONS, _REVENUE, _PIPELINE):
+    for statement in (_ADS, _CAMPAIGNS, _CONVERSIONS):
         connection.execute(statement.encode(), values)
 
 
@@ -129,22 +145,58 @@ _CONVERSIONS = """
         actions (action, counts_as, is_counted)
     where date_day between %(first)s and %(last)s
 """
+# Every tenth movement gives something back. The channel is that of the customer, which raw rows do not tell.
+_PAYMENTS = f"""
+    insert into raw_stripe.balance_transactions (id, amount, fee, net, currency, type, reporting_category, status,
+        source, created, _account_id, _sync_id, _synced_at)
+    select 'txn_' || to_char(day, 'YYYYMMDD') || n, amount, fee, amount - fee,
+        (array['eur', 'usd', 'gbp'])[1 + n %% 3], kind, kind, 'available', 'ch_' || n,
+        day at time zone 'UTC' + n * interval '1 second', 'acct_1', gen_random_uuid(), now()
+    from {_DAYS}
+    cross join generate_series(1, %(payments)s) as movements (n)
+    cross join lateral (select case when n %% 10 = 0 then 'refund' else 'charge' end as kind) as k
+    cross join lateral (select (1000 + n * 37 %% 9000) * case kind when 'refund' then -1 else 1 end as amount) as a
+    cross join lateral (select case kind when 'charge' then 30 + amount * 3 / 100 else 0 end as fee) as f
+"""
+_CHANNELS = "array['google_ads', 'meta_ads', 'linkedin_ads', 'direct', 'organic', 'unknown']"
 _REVENUE = f"""
     insert into marts.fct_revenue_daily (date_day, account_id, currency, channel, gross, refunds, disputes, fees, other,
         net, home_currency, transactions, unconverted_transactions, new_customers)
-    select day::date, 'stripe', currency, channel, 100 + extract(day from day) + %(seed)s, -1, 0, -3, 0,
-        96 + extract(day from day) + %(seed)s, 'EUR', 5, 0, 1
+    select (created at time zone 'UTC')::date, _account_id, upper(currency),
+        ({_CHANNELS})[1 + abs(amount) %% 6],
+        coalesce(sum(amount) filter (where type = 'charge'), 0) / 100.0,
+        coalesce(sum(amount) filter (where type = 'refund'), 0) / 100.0,
+        0, sum(-fee) / 100.0, 0, sum(net) / 100.0, 'EUR', count(*), 0, 0
+    from raw_stripe.balance_transactions
+    where (created at time zone 'UTC')::date between %(first)s and %(last)s
+    group by 1, 2, 3, 4
+"""
+# Two of three are closed a month later, half of them won.
+_DEALS = f"""
+    insert into raw_hubspot.deals (id, amount, deal_currency_code, pipeline, createdate, closedate, hs_is_closed,
+        hs_is_closed_won, _account_id, _sync_id, _synced_at)
+    select to_char(day, 'YYYYMMDD') || n, 100 + n * 37 %% 900, 'EUR', (array['new', 'renewal'])[1 + n %% 2],
+        day at time zone 'UTC' + n * interval '1 minute',
+        (day + interval '30 days') at time zone 'UTC' + n * interval '1 minute',
+        n %% 3 > 0, n %% 3 = 1, 'portal', gen_random_uuid(), now()
     from {_DAYS}
-    cross join unnest(array['EUR', 'USD', 'GBP']) as currency
-    cross join unnest(array['google_ads', 'meta_ads', 'linkedin_ads', 'direct', 'organic', 'unknown']) as channel
+    cross join generate_series(1, %(deals)s) as deals (n)
 """
 _PIPELINE = f"""
     insert into marts.fct_pipeline_daily (date_day, account_id, pipeline_id, channel, currency, deals_created,
         amount_created, deals_won, amount_won, deals_lost, amount_lost, home_currency, amount_created_home,
         amount_won_home, amount_lost_home, unconverted_deals)
-    select day::date, 'portal', pipeline, channel, 'EUR', 3, 300 + extract(day from day) + %(seed)s, 1, 100, 1, 80,
-        'EUR', 0, 0, 0, 0
-    from {_DAYS}
-    cross join unnest(array['new', 'renewal']) as pipeline
-    cross join unnest(array['google_ads', 'meta_ads', 'linkedin_ads', 'direct', 'organic', 'unknown']) as channel
+    select (happened_at at time zone 'UTC')::date, _account_id, pipeline, ({_CHANNELS})[1 + amount::int % 6],
+        deal_currency_code, count(*) filter (where step = 'created'),
+        coalesce(sum(amount) filter (where step = 'created'), 0), count(*) filter (where step = 'won'),
+        coalesce(sum(amount) filter (where step = 'won'), 0), count(*) filter (where step = 'lost'),
+        coalesce(sum(amount) filter (where step = 'lost'), 0), 'EUR', 0, 0, 0, 0
+    from raw_hubspot.deals
+    cross join lateral (
+        values
+            ('created', createdate),
+            (case when hs_is_closed_won then 'won' when hs_is_closed then 'lost' end, closedate)
+    ) as steps (step, happened_at)
+    where step is not null
+    group by 1, 2, 3, 4, 5
 """

@@ -1,4 +1,7 @@
-"""The queries a dashboard asks, each on the facts and on the aggregate of its grain."""
+"""The queries a dashboard asks, each on the facts and on the aggregate of its grain.
+
+Advertising is asked of the facts of ads, revenue and pipeline of the raw rows: their facts are days already.
+"""
 
 from dataclasses import dataclass
 
@@ -8,6 +11,10 @@ _ADS = "marts.fct_ad_performance_daily where entity_level = 'ad' and date_day"
 _LAST_30 = ">= %(last)s::date - 29"
 _LAST_60 = ">= %(last)s::date - 59"
 _YEAR = "> (%(last)s::date - interval '12 months')::date"
+_CAMPAIGN = "platform, account_id, campaign_id, currency"
+_ADDED = "impressions, clicks, spend, conversions, conversion_value"
+# A page of the campaign table; the ids make it one answer.
+_PAGE = "1, 2, 3, 4 limit 50"
 
 
 @dataclass(frozen=True)
@@ -45,18 +52,30 @@ QUERIES = (
         "group by 1, 2, 3",
         f"select month, platform, currency, {_SUMS} from metrics.monthly_platform_metrics group by 1, 2, 3",
     ),
-    Query(
-        "campaign table, last 30 days",
-        f"select platform, account_id, campaign_id, currency, {_SUMS} from {_ADS} {_LAST_30} group by 1, 2, 3, 4",
-        f"select platform, account_id, campaign_id, currency, {_SUMS} from metrics.daily_campaign_metrics "
-        f"where day {_LAST_30} group by 1, 2, 3, 4",
+    *(
+        Query(
+            f"campaign table, {name}",
+            f"select {_CAMPAIGN}, {_SUMS} from {_ADS} {days} group by 1, 2, 3, 4 order by sum(spend) desc, {_PAGE}",
+            f"select {_CAMPAIGN}, {_ADDED} from {relation} order by spend desc, {_PAGE}",
+        )
+        for name, days, relation in (
+            (
+                "this month",
+                ">= date_trunc('month', %(last)s::date)::date",
+                "metrics.monthly_campaign_metrics where month = date_trunc('month', %(last)s::date)::date",
+            ),
+            ("last 30 days", _LAST_30, "metrics.campaign_between(%(last)s::date - 29, %(last)s)"),
+            (
+                "12 months",
+                _YEAR,
+                "metrics.campaign_between((%(last)s::date - interval '12 months')::date + 1, %(last)s)",
+            ),
+        )
     ),
     Query(
-        "campaign table, this month",
-        f"select platform, account_id, campaign_id, currency, {_SUMS} from {_ADS} "
-        ">= date_trunc('month', %(last)s::date) group by 1, 2, 3, 4",
-        "select platform, account_id, campaign_id, currency, impressions, clicks, spend, conversions, conversion_value "
-        "from metrics.monthly_campaign_metrics where month = date_trunc('month', %(last)s::date)::date",
+        "every campaign, last 30 days",
+        f"select {_CAMPAIGN}, {_SUMS} from {_ADS} {_LAST_30} group by 1, 2, 3, 4",
+        f"select {_CAMPAIGN}, {_ADDED} from metrics.campaign_between(%(last)s::date - 29, %(last)s)",
     ),
     Query(
         "one campaign by day, 12 months",
@@ -73,20 +92,32 @@ QUERIES = (
         "marts.fct_conversions_daily",
     ),
     Query(
-        "revenue by channel and month",
-        "select date_trunc('month', date_day)::date, channel, currency, sum(gross), sum(refunds), sum(fees), sum(net) "
-        "from marts.fct_revenue_daily group by 1, 2, 3",
-        "select month, channel, currency, sum(gross), sum(refunds), sum(fees), sum(net) "
-        "from metrics.monthly_revenue_metrics group by 1, 2, 3",
-        "marts.fct_revenue_daily",
+        "revenue by month",
+        "select date_trunc('month', created at time zone 'UTC')::date, upper(currency), "
+        "sum(amount) filter (where type = 'charge') / 100.0, "
+        "coalesce(sum(amount) filter (where type = 'refund'), 0) / 100.0, "
+        "sum(-fee) / 100.0, sum(net) / 100.0 from raw_stripe.balance_transactions group by 1, 2",
+        "select month, currency, sum(gross), sum(refunds), sum(fees), sum(net) from metrics.monthly_revenue_metrics "
+        "group by 1, 2",
+        "raw_stripe.balance_transactions",
     ),
     Query(
         "pipeline by month",
-        "select date_trunc('month', date_day)::date, pipeline_id, channel, currency, sum(deals_created)::bigint, "
-        "sum(amount_created), sum(deals_won)::bigint, sum(amount_won) from marts.fct_pipeline_daily "
-        "group by 1, 2, 3, 4",
-        "select month, pipeline_id, channel, currency, sum(deals_created)::bigint, sum(amount_created), "
-        "sum(deals_won)::bigint, sum(amount_won) from metrics.monthly_pipeline_metrics group by 1, 2, 3, 4",
-        "marts.fct_pipeline_daily",
+        """
+        select date_trunc('month', happened_at at time zone 'UTC')::date, pipeline, deal_currency_code,
+            count(*) filter (where step = 'created'), coalesce(sum(amount) filter (where step = 'created'), 0),
+            count(*) filter (where step = 'won'), coalesce(sum(amount) filter (where step = 'won'), 0)
+        from raw_hubspot.deals
+        cross join lateral (
+            values
+                ('created', createdate),
+                (case when hs_is_closed_won then 'won' when hs_is_closed then 'lost' end, closedate)
+        ) as steps (step, happened_at)
+        where step is not null
+        group by 1, 2, 3
+        """,
+        "select month, pipeline_id, currency, sum(deals_created)::bigint, sum(amount_created), sum(deals_won)::bigint, "
+        "sum(amount_won) from metrics.monthly_pipeline_metrics group by 1, 2, 3",
+        "raw_hubspot.deals",
     ),
 )

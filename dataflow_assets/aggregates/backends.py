@@ -14,6 +14,7 @@ from dataflow_assets.windows import DayWindow
 
 # Refreshes of these return without error and leave a bucket out: timescale/timescaledb issues 8621, 10219, 10221.
 FAULTY_VERSIONS = {"2.22.0", "2.28.0", "2.28.1", "2.28.2"}
+GROUPING_MEMORY = "64MB"  # a month of 2,000 campaigns takes 6 MB; on disk it is half as fast
 OVERLAPPING_REFRESH = psycopg.errors.LockNotAvailable  # SQLSTATE 55P03
 
 
@@ -34,6 +35,9 @@ class Backend(Protocol):
 
         `force`: whatever the engine knows or believes about what has changed.
         """
+
+    def fill(self, connection: Connection, aggregate: Aggregate, window: DayWindow) -> None:
+        """Compute the aggregate over all there is, so that the rows of a bucket lie side by side."""
 
 
 class Timescale:
@@ -67,6 +71,12 @@ class Timescale:
             (aggregate.relation, window.start, window.end, force),
         )
 
+    def fill(self, connection: Connection, aggregate: Aggregate, window: DayWindow) -> None:
+        """Refresh with groups made by sorting: made by hashing they come, and are stored, in no order."""
+        connection.execute("set enable_hashagg = off")
+        self.refresh(connection, aggregate, window)
+        connection.execute("reset enable_hashagg")
+
 
 class Plain:
     """Tables, replaced window by window."""
@@ -95,7 +105,12 @@ class Plain:
                 f"delete from {aggregate.relation} where {bucket} >= %(start)s and {bucket} < %(end)s",
                 bounds,
             )
-            run(connection, f"insert into {aggregate.relation} {select_within(aggregate)}", bounds)
+            in_order = f"{select_within(aggregate)} order by {', '.join(aggregate.key)}"
+            run(connection, f"insert into {aggregate.relation} {in_order}", bounds)
+
+    def fill(self, connection: Connection, aggregate: Aggregate, window: DayWindow) -> None:
+        """As any refresh, which stores in the order of the key."""
+        self.refresh(connection, aggregate, window)
 
 
 def backend_for(connection: Connection) -> Backend:
@@ -109,6 +124,15 @@ def backend_for(connection: Connection) -> Backend:
             "Update the extension to 2.29 or newer."
         )
     return Timescale()
+
+
+def give_room(connection: Connection) -> None:
+    """Let this session group and compare in memory, as one refresh at a time may. More, where the server gives more."""
+    connection.execute(
+        "select set_config('work_mem', %(least)s, false) "
+        "where pg_size_bytes(current_setting('work_mem')) < pg_size_bytes(%(least)s)",
+        {"least": GROUPING_MEMORY},
+    )
 
 
 def select_within(aggregate: Aggregate) -> str:

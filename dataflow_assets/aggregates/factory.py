@@ -6,6 +6,7 @@ from typing import Any
 
 import dagster as dg
 
+from dataflow_assets.aggregates.between import families
 from dataflow_assets.aggregates.buckets import named
 from dataflow_assets.aggregates.policies import apply_policies, missing_reason, retention_horizons
 from dataflow_assets.aggregates.refresh import Refreshed, refresh_days
@@ -34,10 +35,11 @@ def asset_key(aggregate: Aggregate) -> dg.AssetKey:
 
 def build_aggregate_assets(aggregates: Sequence[Aggregate]) -> dg.AssetsDefinition:
     """All aggregates as one step, so that a changed day is done once every one of them has it."""
+    functions = {part: family.function for family in families(aggregates) for part in family.parts}
 
     @dg.multi_asset(
         name="aggregates",
-        specs=[_spec(aggregate) for aggregate in aggregates],
+        specs=[_spec(aggregate, functions.get(aggregate)) for aggregate in aggregates],
         check_specs=[
             dg.AssetCheckSpec(
                 CHECK,
@@ -110,7 +112,7 @@ def sweep_checks(aggregates: Sequence[Aggregate]) -> list[dg.AssetCheckKey]:
     return [dg.AssetCheckKey(asset_key(aggregate), SWEEP_CHECK) for aggregate in aggregates]
 
 
-def _spec(aggregate: Aggregate) -> dg.AssetSpec:
+def _spec(aggregate: Aggregate, function: str | None) -> dg.AssetSpec:
     sql = [aggregate.select, *([aggregate.ratios_select] if aggregate.ratios else [])]
     return dg.AssetSpec(
         key=asset_key(aggregate),
@@ -122,6 +124,7 @@ def _spec(aggregate: Aggregate) -> dg.AssetSpec:
             "dagster/table_name": aggregate.relation,
             "sql": dg.MetadataValue.md("\n".join(f"```sql\n{text}\n```" for text in sql)),
             **({"view_with_ratios": aggregate.ratios_relation} if aggregate.ratios_relation else {}),
+            **({"sums_between_two_days": f"{function}(first_day, last_day)"} if function else {}),
         },
         skippable=True,
     )

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import date
 from types import MappingProxyType
 
-from dataflow_assets.aggregates.backends import Backend, backend_for
+from dataflow_assets.aggregates.backends import Backend, backend_for, give_room
+from dataflow_assets.aggregates.between import ensure_functions
 from dataflow_assets.aggregates.buckets import widened
 from dataflow_assets.aggregates.compare import count_rows, stale_within
 from dataflow_assets.aggregates.making import ensure, exclusive, source_range
@@ -46,6 +47,7 @@ def refresh_days(
     """
     with warehouse.connect(autocommit=True) as connection:
         backend = backend_for(connection)
+        give_room(connection)
         results = []
         for aggregate in aggregates:
             horizon = horizons.get(aggregate.source)
@@ -58,13 +60,14 @@ def refresh_days(
                 else:
                     windows = widened(set(days).difference(left_alone), aggregate.bucket)
                 for window in windows:
-                    backend.refresh(connection, aggregate, window)
+                    (backend.fill if recreated else backend.refresh)(connection, aggregate, window)
                 repaired, stale = verify(connection, backend, aggregate, windows)
                 rows = sum(count_rows(connection, aggregate, window) for window in windows)
                 remember(connection, aggregate, is_whole=recreated, is_equal=not stale)
             results.append(
                 Refreshed(aggregate, backend.name, tuple(windows), recreated, repaired, stale, rows, left_alone)
             )
+        ensure_functions(connection, aggregates)
         return results
 
 

@@ -62,6 +62,11 @@ class Aggregate:
         return f"{SCHEMA}.{self.name}"
 
     @property
+    def family(self) -> str:
+        """What it has in common with its roll-ups, or what they are made of: `campaign` of daily_campaign_metrics."""
+        return self.name.removeprefix(_PREFIXES[self.bucket]).removesuffix(_SUFFIX)
+
+    @property
     def ratios_relation(self) -> str | None:
         """Qualified name of the view with its ratios; None when it has none."""
         return f"{SCHEMA}.{self.name.removesuffix(_SUFFIX)}_ratios" if self.ratios else None

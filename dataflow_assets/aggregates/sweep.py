@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from dataflow_assets.aggregates.backends import backend_for
+from dataflow_assets.aggregates.backends import backend_for, give_room
 from dataflow_assets.aggregates.buckets import bucket_of, first_whole
 from dataflow_assets.aggregates.making import ensure, exclusive, source_range, stored_range
 from dataflow_assets.aggregates.refresh import NO_HORIZONS, remember, verify
@@ -40,6 +40,7 @@ def sweep(
     """
     with warehouse.connect(autocommit=True) as connection:
         backend = backend_for(connection)
+        give_room(connection)
         for aggregate in aggregates:
             horizon = horizons.get(aggregate.source)
             with exclusive(connection, aggregate):

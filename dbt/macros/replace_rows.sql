@@ -41,3 +41,20 @@
 {% macro lock_for_build(relation) -%}
     select pg_advisory_xact_lock(hashtextextended('{{ relation.schema }}.{{ relation.identifier }}', 0))
 {%- endmacro %}
+
+{#- Before a model adds what is new to its table: what another version of it has made, or what its source no longer has, goes.
+    `definition` is the column with the digest of what made a row. -#}
+{% macro forget_rows(relation, definition, source, key) -%}
+    {%- if is_incremental() -%}
+        delete from {{ relation }} as known
+        where
+            known.definition <> '{{ definition }}'
+            or not exists (
+                select 1 from {{ source }} as source
+                where
+                    {%- for column in key %}
+                    {% if not loop.first %}and {% endif %}known.{{ column }} = source.{{ column }}
+                    {%- endfor %}
+            )
+    {%- endif -%}
+{%- endmacro %}

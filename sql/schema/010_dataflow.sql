@@ -161,8 +161,11 @@ create table if not exists dataflow.aggregates (
 );
 alter table dataflow.aggregates add column if not exists ratios_hash text;
 alter table dataflow.aggregates add column if not exists filled_at timestamptz;
+alter table dataflow.aggregates add column if not exists between_hash text;
 comment on table dataflow.aggregates is 'Which definition each aggregate in the schema metrics was made from.';
 comment on column dataflow.aggregates.ratios_hash is 'Definition of the view with its ratios. Null: it has none.';
+comment on column dataflow.aggregates.between_hash is
+'Definition of the function that adds up its family between two days. With the aggregate by month; null: not made.';
 comment on column dataflow.aggregates.filled_at is
 'When it was last filled whole. Null: not since it was made. Before that of its parent: the parent was made anew.';
 

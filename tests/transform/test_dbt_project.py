@@ -70,7 +70,7 @@ def test_nothing_is_ever_dropped_and_rebuilt(parsed: Dbt) -> None:
         assert config["incremental_strategy"] == "replace_range"
         assert config["on_schema_change"] == "fail"
     strategies = {m["config"].get("incremental_strategy") for m in models(parsed).values()}
-    assert strategies <= {"replace_range", "replace_all", None}
+    assert strategies <= {"replace_range", "replace_all", "append", None}
 
 
 @pytest.mark.parametrize("fact", FACTS)

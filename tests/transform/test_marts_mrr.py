@@ -47,3 +47,27 @@ def test_the_movements_of_a_month_lead_from_the_revenue_before_it_to_that_at_its
     assert {row["currency"]: row["closing"] for row in rows if row["closing"]} == closing
     assert all(row["opening"] + sum(row[move] for move in moves) == row["closing"] for row in rows)
     assert {move for move in moves for row in rows if row[move]} >= {"new", "expansion", "contraction", "churned"}
+
+
+EVENTS = "intermediate.int_subscription_events"
+
+
+def test_what_is_kept_of_an_event_follows_its_source_and_the_sql_that_made_it(synced: Synced) -> None:
+    def kept() -> list[dict[str, object]]:
+        return synced.rows(f"select *, xmin::text as stored_by from {EVENTS} order by account_id, event_id")
+
+    before = kept()
+    first, second, *rest = before
+    synced.rows(
+        f"update {EVENTS} set definition = 'older', state_after = '{{}}' where event_id = %s", first["event_id"]
+    )
+    synced.rows("create table public.lost as select * from raw_stripe.events where id = %s", second["event_id"])
+    synced.rows("delete from raw_stripe.events where id = %s", second["event_id"])
+    synced.build("--select", "int_subscription_events")
+    made_anew, *others = kept()
+    assert made_anew | {"stored_by": ""} == first | {"stored_by": ""}
+    assert others == rest, "the others are left as they were"
+    synced.rows("insert into raw_stripe.events select * from public.lost")
+    synced.rows("drop table public.lost")
+    synced.build("--select", "int_subscription_events")
+    assert [row | {"stored_by": ""} for row in kept()] == [row | {"stored_by": ""} for row in before]
