@@ -23,7 +23,7 @@ import argparse
 import json
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date, timedelta
 from functools import partial
 from typing import Any
@@ -32,15 +32,16 @@ from psycopg.rows import tuple_row
 
 from benchmarks.aggregates.data import DAYS, LAST, Size, fill, fill_days, warehouse
 from benchmarks.aggregates.queries import QUERIES, Query
+from benchmarks.aggregates.rivals import check_rival, make_rivals, rebuild
 from dataflow_assets.aggregates.backends import backend_for, give_room
-from dataflow_assets.aggregates.buckets import WIDTHS, widened
+from dataflow_assets.aggregates.buckets import widened
 from dataflow_assets.aggregates.refresh import refresh_days
 from dataflow_assets.aggregates.registry import Aggregate, all_aggregates
+from dataflow_assets.aggregates.trailing import Trailing, fill_trailing, refresh_trailing, trailings
 from dataflow_assets.resources.warehouse import Connection, Warehouse, one
 
 GOAL = 100
 ADVERTISING = ("campaign", "channel", "platform")
-COUNTS, AMOUNTS = ("impressions", "clicks"), ("spend", "conversions", "conversion_value")
 
 
 def main() -> None:
@@ -61,7 +62,7 @@ def measure(found: Warehouse, connection: Connection, size: Size, repeat: int) -
     """Everything, as the JSON has it."""
     started = time.perf_counter()
     fill(connection, size)
-    for done in refresh_days(found, all_aggregates(), []):
+    for done in (*refresh_days(found, all_aggregates(), []), *refresh_trailing(found, trailings(all_aggregates()))):
         assert not done.stale, done
     connection.execute("vacuum analyze")
     return {
@@ -113,30 +114,31 @@ def measure_query(connection: Connection, query: Query, repeat: int) -> dict[str
 def measure_refresh(found: Warehouse, connection: Connection, size: Size, repeat: int) -> dict[str, Any]:
     """A restated day, refreshed and compared, against rebuilding."""
     ours = [a for a in all_aggregates() if a.family in ADVERTISING]
-    backend = backend_for(connection)
+    on_top = trailings(ours)
+    everything: list[Aggregate | Trailing] = [*ours, *on_top]
     give_room(connection)  # rivals get it as well
-    day_times: dict[str, list[float]] = {a.name: [] for a in ours}
-    chained_times: dict[str, list[float]] = {a.name: [] for a in ours}
+    make_rivals(connection, everything)
+    day_times: dict[str, list[float]] = {kept.name: [] for kept in everything}
+    chained_times: dict[str, list[float]] = {name: [] for name in day_times}
     compared = []
-    make_rivals(connection, ours)
     for n in range(repeat):
         day = LAST - timedelta(days=3 + n)
         restate(connection, size, day, seed=n + 1)
-        for aggregate in ours:
-            (window,) = widened([day], aggregate.bucket)
-            day_times[aggregate.name].append(timed(partial(backend.refresh, connection, aggregate, window)))
+        for name, ms in refresh_day(connection, ours, on_top, day):
+            day_times[name].append(ms)
         restate(connection, size, day, seed=n + 101)
-        compared.append(timed(partial(refresh_days, found, ours, [day])))
-        for aggregate in ours:
-            chained_times[aggregate.name].append(timed(partial(rebuild, connection, f"bench.{aggregate.name}")))
-            check_rival(connection, aggregate, "bench")
+        of_days = timed(partial(refresh_days, found, ours, [day]))
+        compared.append(of_days + timed(partial(refresh_trailing, found, on_top)))
+        for kept in everything:
+            chained_times[kept.name].append(timed(partial(rebuild, connection, "bench", kept.name)))
+            check_rival(connection, kept, "bench")
     day_ms = {name: median(times) for name, times in day_times.items()}
-    chained_ms = {name: median(times) for name, times in chained_times.items()}
-    rival_ms = {}
-    for aggregate in ours:  # takes seconds each: once
-        rival_ms[aggregate.name] = median([timed(partial(rebuild, connection, f"bench_ads.{aggregate.name}"))])
-        check_rival(connection, aggregate, "bench_ads")
-    rivals = {"rival": rival_ms, "chained": chained_ms}
+    rivals: dict[str, dict[str, float]] = {"rival": {}, "chained": {}}
+    for kept in everything:
+        rivals["chained"][kept.name] = median(chained_times[kept.name])
+        # Takes seconds: once.
+        rivals["rival"][kept.name] = median([timed(partial(rebuild, connection, "bench_ads", kept.name))])
+        check_rival(connection, kept, "bench_ads")
     return {
         "each": [
             {"name": name, "day_ms": ms} | against({rival: of[name] for rival, of in rivals.items()}, ms)
@@ -146,6 +148,18 @@ def measure_refresh(found: Warehouse, connection: Connection, size: Size, repeat
         "day_compared_ms": median(compared),
         **against({rival: round(sum(of.values()), 1) for rival, of in rivals.items()}, sum(day_ms.values())),
     }
+
+
+def refresh_day(
+    connection: Connection, ours: Sequence[Aggregate], on_top: Sequence[Trailing], day: date
+) -> Iterator[tuple[str, float]]:
+    """Every aggregate with the milliseconds that a day of it took."""
+    backend = backend_for(connection)
+    for aggregate in ours:
+        (window,) = widened([day], aggregate.bucket)
+        yield aggregate.name, timed(partial(backend.refresh, connection, aggregate, window))
+    for trailing in on_top:
+        yield trailing.name, timed(partial(fill_trailing, connection, trailing))
 
 
 def against(rivals: dict[str, float], ms: float) -> dict[str, float]:
@@ -167,37 +181,6 @@ def restate(connection: Connection, size: Size, day: date, *, seed: int) -> None
         for fact in ("ad_performance_daily", "campaign_performance", "conversions_daily"):
             connection.execute(f"delete from marts.fct_{fact} where date_day = %s".encode(), (day,))
         fill_days(connection, size, day, day, seed=seed)
-
-
-def make_rivals(connection: Connection, ours: Sequence[Aggregate]) -> None:
-    """Materialized views of the same definitions: `bench` on each other, `bench_ads` each over the facts of ads."""
-    connection.execute("create schema bench")
-    connection.execute("create schema bench_ads")
-    connection.execute("set search_path = dataflow, public")
-    for aggregate in ours:
-        select = aggregate.select.replace("from metrics.", "from bench.")
-        connection.execute(f"create materialized view bench.{aggregate.name} as {select}".encode())
-        sums = (f"sum({name}){'::bigint' if name in COUNTS else ''} as {name}" for name in (*COUNTS, *AMOUNTS))
-        keys = ", ".join(aggregate.key[1:])
-        connection.execute(
-            f"create materialized view bench_ads.{aggregate.name} as "
-            f"select time_bucket('{WIDTHS[aggregate.bucket]}', date_day) as {aggregate.bucket}, {keys}, "
-            f"{', '.join(sums)} from marts.fct_ad_performance_daily where entity_level = 'ad' "
-            f"group by {', '.join(str(n + 1) for n in range(len(aggregate.key)))} with no data".encode()
-        )
-
-
-def rebuild(connection: Connection, view: str) -> None:
-    """All of a rival."""
-    connection.execute(f"refresh materialized view {view}".encode())
-
-
-def check_rival(connection: Connection, aggregate: Aggregate, schema: str) -> None:
-    """Both hold the same rows, or no time is told."""
-    columns = ", ".join((*aggregate.key, *COUNTS, *AMOUNTS))
-    mine, theirs = (f"select {columns} from {name}" for name in (aggregate.relation, f"{schema}.{aggregate.name}"))
-    query = f"({mine} except all {theirs}) union all ({theirs} except all {mine})"
-    assert not connection.execute(query.encode()).fetchall(), f"{aggregate.name} differs from its rival in {schema}"
 
 
 def timed(work: Callable[[], Any]) -> float:

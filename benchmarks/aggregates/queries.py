@@ -64,7 +64,7 @@ QUERIES = (
                 ">= date_trunc('month', %(last)s::date)::date",
                 "metrics.monthly_campaign_metrics where month = date_trunc('month', %(last)s::date)::date",
             ),
-            ("last 30 days", _LAST_30, "metrics.campaign_between(%(last)s::date - 29, %(last)s)"),
+            ("last 30 days", _LAST_30, "metrics.trailing_campaign_metrics where days = 30"),
             (
                 "12 months",
                 _YEAR,
@@ -73,9 +73,11 @@ QUERIES = (
         )
     ),
     Query(
-        "every campaign, last 30 days",
-        f"select {_CAMPAIGN}, {_SUMS} from {_ADS} {_LAST_30} group by 1, 2, 3, 4",
-        f"select {_CAMPAIGN}, {_ADDED} from metrics.campaign_between(%(last)s::date - 29, %(last)s)",
+        "campaign table, any other 30 days",
+        f"select {_CAMPAIGN}, {_SUMS} from {_ADS} between %(last)s::date - 36 and %(last)s::date - 7 "
+        f"group by 1, 2, 3, 4 order by sum(spend) desc, {_PAGE}",
+        f"select {_CAMPAIGN}, {_ADDED} from metrics.campaign_between(%(last)s::date - 36, %(last)s::date - 7) "
+        f"order by spend desc, {_PAGE}",
     ),
     Query(
         "one campaign by day, 12 months",

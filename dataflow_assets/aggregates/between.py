@@ -1,7 +1,8 @@
 """Functions that add up a family between any two days: `metrics.campaign_between('2026-10-02', '2026-10-31')`.
 
 In: a family of daily, weekly and monthly aggregates. Out: a function that reads whole months and weeks where the days
-hold some, and days at the edges. Twelve months of a campaign are some twenty rows, not 365.
+hold some, and days at the edges: twelve months of a campaign are some thirty rows, not 365. And one with the ratios of
+these sums, as the views have them: `metrics.campaign_ratios_between`.
 """
 
 import hashlib
@@ -33,6 +34,11 @@ class Family:
         return f"{SCHEMA}.{self.daily.family}_between"
 
     @property
+    def ratios_function(self) -> str:
+        """The same with ratios."""
+        return f"{SCHEMA}.{self.daily.family}_ratios_between"
+
+    @property
     def parts(self) -> tuple[Aggregate, ...]:
         """Its aggregates, from the widest bucket to the narrowest."""
         return self.monthly, self.weekly, self.daily
@@ -56,76 +62,86 @@ def ensure_functions(connection: Connection, aggregates: Sequence[Aggregate]) ->
             _ensure(connection, family)
 
 
-def statement(family: Family, types: dict[str, str]) -> str:
-    """What makes the function. `types` holds the columns that all three have, in their order.
-
-    Bounds are looked up first and read as parameters: joined, they would keep the planner from knowing how few rows
-    they leave, and it would sort what it can hash.
-    """
+def statements(family: Family, types: dict[str, str]) -> list[str]:
+    """What makes both functions. `types` holds the columns that all three have, in their order."""
     keys = family.daily.key[1:]
     sums = [name for name in types if name not in family.daily.key]
     returned = [f"{name} {types[name]}" for name in (*keys, *sums)]
-    returned += [f"{ratio.name} numeric" for ratio in family.daily.ratios]
+    made_from = ", ".join(part.relation for part in family.parts)
+    found = _made(family.function, returned, "plpgsql", _body(family, types, keys, sums), f"Sums. From {made_from}.")
+    if family.daily.ratios:
+        returned += [f"{ratio.name} numeric" for ratio in family.daily.ratios]
+        # Plain SQL: of what is not asked for, or not on the page that is asked for, no ratio is computed.
+        select = family.daily.with_ratios(f"{family.function}($1, $2)")
+        found += _made(family.ratios_function, returned, "sql", select, f"Sums and their ratios. From {made_from}.")
+    return found
+
+
+def _made(name: str, returned: Sequence[str], language: str, body: str, comment: str) -> list[str]:
+    shape = f"{name}(first_day date, last_day date) returns table ({', '.join(returned)})"
+    return [
+        f"create function {shape} language {language} stable parallel safe as $function${body}$function$",
+        f"comment on function {name} is '{comment} Both days are included.'",
+    ]
+
+
+def _body(family: Family, types: dict[str, str], keys: Sequence[str], sums: Sequence[str]) -> str:
+    # Bounds are looked up first: joined, they would keep the planner from knowing how few rows they leave, and it would
+    # sort what it can hash.
+    stretches = ", ".join(
+        f"array_agg(daterange(stretch.first_day, stretch.past)) filter (where stretch.bucket = '{part.bucket}')"
+        for part in family.parts
+    )
+    columns = ", ".join(f"part.{name}" for name in (*keys, *sums))
     reads = "\n        union all\n".join(
-        f"        select {', '.join(f'part.{name}' for name in (*keys, *sums))}\n"
-        f"        from {part.relation} as part\n"
+        f"        select {columns} from {part.relation} as part\n"
         f"        where part.{part.bucket} >= lower({part.bucket}s[{n}])\n"
         f"            and part.{part.bucket} < upper({part.bucket}s[{n}])"
         for part in family.parts
         for n in range(1, MOST_STRETCHES[part.bucket] + 1)
     )
-    added = [*keys, *(f"sum(parts.{name})::{types[name]} as {name}" for name in sums)]
-    ratios = "".join(f",\n        {ratio.expression} as {ratio.name}" for ratio in family.daily.ratios)
-    stretches = ", ".join(
-        f"array_agg(daterange(found.first_day, found.past)) filter (where found.bucket = '{part.bucket}')"
-        for part in family.parts
-    )
+    added = [*(f"parts.{key}" for key in keys), *(f"sum(parts.{name})::{types[name]}" for name in sums)]
     return f"""
-create function {family.function}(first_day date, last_day date)
-returns table ({", ".join(returned)})
-language plpgsql stable parallel safe as $function$
-#variable_conflict use_column
 declare
     {" ".join(f"{part.bucket}s daterange[];" for part in family.parts)}
 begin
     select {stretches}
     into {", ".join(f"{part.bucket}s" for part in family.parts)}
-    from dataflow.buckets_between($1, $2) as found;
+    from dataflow.buckets_between($1, $2) as stretch;
     return query
-    select
-        *{ratios}
+    select {", ".join(added)}
     from (
-        select {", ".join(added)}
-        from (
 {reads}
-        ) as parts
-        group by {", ".join(keys)}
-    ) as sums;
+    ) as parts
+    group by {", ".join(f"parts.{key}" for key in keys)};
 end;
-$function$"""
+"""
 
 
 def _ensure(connection: Connection, family: Family) -> None:
     types = _columns(connection, family)
     if types is None:
         return
-    wanted = statement(family, types)
-    digest = hashlib.sha256(wanted.encode()).hexdigest()
+    wanted = statements(family, types)
+    digest = hashlib.sha256("\n".join(wanted).encode()).hexdigest()
+    functions = [family.function, family.ratios_function]
     known = one(
         connection,
-        "select between_hash, to_regprocedure(%(function)s) is not null as is_there from dataflow.aggregates "
-        "where name = %(name)s",
-        {"function": f"{family.function}(date, date)", "name": family.monthly.name},
+        """
+        select
+            between_hash,
+            (select count(to_regproc(name)) from unnest(%(functions)s::text[]) as names (name)) as there
+        from dataflow.aggregates
+        where name = %(name)s
+        """,
+        {"functions": functions, "name": family.monthly.name},
     )
-    if known["is_there"] and known["between_hash"] == digest:
+    if known["between_hash"] == digest and known["there"] == sum(text.startswith("create") for text in wanted):
         return
-    run(connection, f"drop function if exists {family.function}(date, date) cascade")
-    run(connection, wanted)
-    run(
-        connection,
-        f"comment on function {family.function}(date, date) is 'Sums and their ratios from the first through the last "
-        f"day. Made from {', '.join(part.relation for part in family.parts)}.'",
-    )
+    for function in functions:
+        run(connection, f"drop function if exists {function} cascade")
+    for text in wanted:
+        run(connection, text)
     connection.execute(
         "update dataflow.aggregates set between_hash = %s where name = %s", (digest, family.monthly.name)
     )

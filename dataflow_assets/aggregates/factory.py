@@ -10,9 +10,10 @@ from dataflow_assets.aggregates.between import families
 from dataflow_assets.aggregates.buckets import named
 from dataflow_assets.aggregates.policies import apply_policies, missing_reason, retention_horizons
 from dataflow_assets.aggregates.refresh import Refreshed, refresh_days
-from dataflow_assets.aggregates.registry import SCHEMA, Aggregate
+from dataflow_assets.aggregates.registry import SCHEMA, Aggregate, Kept
 from dataflow_assets.aggregates.state import in_words, standing
 from dataflow_assets.aggregates.sweep import Swept, sweep
+from dataflow_assets.aggregates.trailing import Trailing, refresh_trailing, sweep_trailing, trailings
 from dataflow_assets.partitions import DAILY, every_day, result_of, window_of
 from dataflow_assets.raw.session import ensure_schema
 from dataflow_assets.resources.dagster import PlatformResource
@@ -28,7 +29,7 @@ class TouchedConfig(dg.Config):
     only_touched: bool = False  # true: all days whose rows changed; false: every day of the run's partitions
 
 
-def asset_key(aggregate: Aggregate) -> dg.AssetKey:
+def asset_key(aggregate: Kept) -> dg.AssetKey:
     """Where an aggregate stands in the lineage graph."""
     return dg.AssetKey([SCHEMA, aggregate.name])
 
@@ -36,17 +37,22 @@ def asset_key(aggregate: Aggregate) -> dg.AssetKey:
 def build_aggregate_assets(aggregates: Sequence[Aggregate]) -> dg.AssetsDefinition:
     """All aggregates as one step, so that a changed day is done once every one of them has it."""
     functions = {part: family.function for family in families(aggregates) for part in family.parts}
+    on_top = trailings(aggregates)
+    everything: list[Kept] = [*aggregates, *on_top]
 
     @dg.multi_asset(
         name="aggregates",
-        specs=[_spec(aggregate, functions.get(aggregate)) for aggregate in aggregates],
+        specs=[
+            *(_spec(aggregate, functions.get(aggregate)) for aggregate in aggregates),
+            *(_trailing_spec(trailing) for trailing in on_top),
+        ],
         check_specs=[
             dg.AssetCheckSpec(
                 CHECK,
-                asset=asset_key(aggregate),
-                description=f"Row for row the same as {aggregate.source} grouped anew, in the refreshed buckets.",
+                asset=asset_key(kept),
+                description=f"Row for row the same as {kept.source} grouped anew, in the refreshed buckets.",
             )
-            for aggregate in aggregates
+            for kept in everything
         ],
         partitions_def=DAILY,
         backfill_policy=dg.BackfillPolicy.single_run(),
@@ -59,6 +65,7 @@ def build_aggregate_assets(aggregates: Sequence[Aggregate]) -> dg.AssetsDefiniti
         ensure_schema(found)
         window = window_of(context)
         selected = [a for a in aggregates if asset_key(a) in context.selected_asset_keys]
+        selected_on_top = [t for t in on_top if asset_key(t) in context.selected_asset_keys]
         today = datetime.now(UTC).date()
         with found.warehouse.connect(autocommit=True) as connection:
             if not apply_policies(connection, found.settings):
@@ -66,9 +73,12 @@ def build_aggregate_assets(aggregates: Sequence[Aggregate]) -> dg.AssetsDefiniti
             horizons = retention_horizons(connection, found.settings, today)
             touches = waiting(connection, "facts", every_day() if config.only_touched else window)
             days = touches.days if config.only_touched else touches.days | set(window.days)
-            for done in refresh_days(found.warehouse, selected, sorted(days), horizons):
+            for done in (
+                *refresh_days(found.warehouse, selected, sorted(days), horizons),
+                *refresh_trailing(found.warehouse, selected_on_top),
+            ):
                 yield from _results(context, done, in_words(standing(connection, done.aggregate), today))
-            if len(selected) == len(aggregates):
+            if not context.is_subset:
                 settle(connection, touches)
 
     return aggregate_assets
@@ -76,16 +86,18 @@ def build_aggregate_assets(aggregates: Sequence[Aggregate]) -> dg.AssetsDefiniti
 
 def build_sweep_checks(aggregates: Sequence[Aggregate]) -> dg.AssetChecksDefinition:
     """The sweep: every aggregate compared with its source over a long time, and repaired where it differs."""
+    on_top = trailings(aggregates)
+    everything: list[Kept] = [*aggregates, *on_top]
 
     @dg.multi_asset_check(
         name="sweep_aggregates",
         specs=[
             dg.AssetCheckSpec(
                 SWEEP_CHECK,
-                asset=asset_key(aggregate),
-                description=f"Row for row the same as {aggregate.source} grouped anew, as far back as the sweep goes.",
+                asset=asset_key(kept),
+                description=f"Row for row the same as {kept.source} grouped anew, as far back as the sweep goes.",
             )
-            for aggregate in aggregates
+            for kept in everything
         ],
         can_subset=True,
     )
@@ -94,14 +106,16 @@ def build_sweep_checks(aggregates: Sequence[Aggregate]) -> dg.AssetChecksDefinit
     ) -> Iterator[dg.AssetCheckResult]:
         found = platform.get()
         ensure_schema(found)
-        selected = [
-            a for a in aggregates if dg.AssetCheckKey(asset_key(a), SWEEP_CHECK) in context.selected_asset_check_keys
-        ]
+        asked = {key.asset_key for key in context.selected_asset_check_keys}
+        selected = [a for a in aggregates if asset_key(a) in asked]
+        selected_on_top = [t for t in on_top if asset_key(t) in asked]
         today = datetime.now(UTC).date()
         since = today - timedelta(days=found.settings.storage.sweep_days)
         with found.warehouse.connect() as connection:
             horizons = retention_horizons(connection, found.settings, today)
         for swept in sweep(found.warehouse, selected, since, horizons):
+            yield _swept(swept)
+        for swept in sweep_trailing(found.warehouse, selected_on_top):
             yield _swept(swept)
 
     return sweep_aggregates
@@ -109,7 +123,8 @@ def build_sweep_checks(aggregates: Sequence[Aggregate]) -> dg.AssetChecksDefinit
 
 def sweep_checks(aggregates: Sequence[Aggregate]) -> list[dg.AssetCheckKey]:
     """Keys of the checks that are the sweep."""
-    return [dg.AssetCheckKey(asset_key(aggregate), SWEEP_CHECK) for aggregate in aggregates]
+    everything: list[Kept] = [*aggregates, *trailings(aggregates)]
+    return [dg.AssetCheckKey(asset_key(kept), SWEEP_CHECK) for kept in everything]
 
 
 def _spec(aggregate: Aggregate, function: str | None) -> dg.AssetSpec:
@@ -125,6 +140,22 @@ def _spec(aggregate: Aggregate, function: str | None) -> dg.AssetSpec:
             "sql": dg.MetadataValue.md("\n".join(f"```sql\n{text}\n```" for text in sql)),
             **({"view_with_ratios": aggregate.ratios_relation} if aggregate.ratios_relation else {}),
             **({"sums_between_two_days": f"{function}(first_day, last_day)"} if function else {}),
+        },
+        skippable=True,
+    )
+
+
+def _trailing_spec(trailing: Trailing) -> dg.AssetSpec:
+    return dg.AssetSpec(
+        key=asset_key(trailing),
+        deps=[asset_key(part) for part in trailing.family.parts],
+        description=trailing.description,
+        group_name="metrics",
+        kinds={"postgres"},
+        metadata={
+            "dagster/table_name": trailing.relation,
+            "sql": dg.MetadataValue.md(f"```sql\n{trailing.select}\n```"),
+            **({"view_with_ratios": trailing.ratios_relation} if trailing.ratios_relation else {}),
         },
         skippable=True,
     )

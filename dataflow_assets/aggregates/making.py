@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from datetime import date
 
 from dataflow_assets.aggregates.backends import Backend, run
-from dataflow_assets.aggregates.registry import Aggregate
+from dataflow_assets.aggregates.registry import Aggregate, Kept
 from dataflow_assets.resources.warehouse import Connection, one
 from dataflow_assets.windows import DayWindow
 
@@ -87,7 +87,7 @@ def drop(connection: Connection, relation: str) -> None:
 
 
 @contextmanager
-def exclusive(connection: Connection, aggregate: Aggregate) -> Iterator[None]:
+def exclusive(connection: Connection, aggregate: Kept) -> Iterator[None]:
     """Hold an aggregate for one refresh at a time, across processes."""
     connection.execute("select pg_advisory_lock(hashtextextended(%s, 0))", (aggregate.relation,))
     try:

@@ -10,7 +10,7 @@ from dataflow_assets.aggregates.between import ensure_functions
 from dataflow_assets.aggregates.buckets import widened
 from dataflow_assets.aggregates.compare import count_rows, stale_within
 from dataflow_assets.aggregates.making import ensure, exclusive, source_range
-from dataflow_assets.aggregates.registry import Aggregate
+from dataflow_assets.aggregates.registry import Aggregate, Kept
 from dataflow_assets.resources.warehouse import Connection, Warehouse
 from dataflow_assets.windows import DayWindow
 
@@ -21,7 +21,7 @@ NO_HORIZONS: Mapping[str, date] = MappingProxyType({})
 class Refreshed:
     """What was done to one aggregate. Buckets are named by their first days."""
 
-    aggregate: Aggregate
+    aggregate: Kept
     backend: str
     windows: tuple[DayWindow, ...]
     recreated: bool  # filled whole: it was new, or its definition or its parent was
@@ -88,7 +88,7 @@ def verify(
     return tuple(day for day in found if day not in stale), tuple(stale)
 
 
-def remember(connection: Connection, aggregate: Aggregate, *, is_whole: bool, is_equal: bool) -> None:
+def remember(connection: Connection, aggregate: Kept, *, is_whole: bool, is_equal: bool) -> None:
     """Note that the aggregate was refreshed now, wholly or in part, and whether it was found equal to its source."""
     connection.execute(
         """

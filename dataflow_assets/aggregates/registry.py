@@ -2,7 +2,8 @@
 
 A header may name roll-ups, ratios and an index, all of which the roll-ups have too. `rollups: week, month` makes
 weekly_ and monthly_ aggregates, each the sums of the daily one. `ratio NAME: DIVIDEND / DIVISOR` makes a column of a
-view on top. `index: COLUMNS` serves those who ask for one thing over a long time, before the bucket.
+view on top. `index: COLUMNS` serves those who ask for one thing over a long time, before the bucket. `trailing: DAYS`
+makes a table of the sums over the last so many days, for what is asked more often than it changes.
 """
 
 import hashlib
@@ -10,6 +11,7 @@ import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Protocol
 
 from dataflow_assets.aggregates.buckets import WIDTHS
 from dataflow_assets.settings import PROJECT_ROOT
@@ -17,7 +19,7 @@ from dataflow_assets.settings import PROJECT_ROOT
 SCHEMA = "metrics"
 DIRECTORY = PROJECT_ROOT / "sql" / "aggregates"
 _NEEDED = ("bucket", "key", "source", "source_day")
-_HEADER = re.compile(r"^-- (?P<name>source|source_day|bucket|key|rollups|index): (?P<value>.+)$", re.MULTILINE)
+_HEADER = re.compile(r"^-- (?P<name>source|source_day|bucket|key|rollups|index|trailing): (?P<value>.+)$", re.MULTILINE)
 _RATIO = re.compile(r"^-- ratio (?P<name>\w+): (?P<dividend>.+) / (?P<divisor>\w+|\([^()]+\))$", re.MULTILINE)
 _SUM = re.compile(r"^ +(?P<what>(?:sum|count)\(.+) as (?P<name>\w+),?$", re.MULTILINE)
 _PREFIXES = {"day": "daily_", "week": "weekly_", "month": "monthly_"}
@@ -39,6 +41,30 @@ class Ratio:
         return f"(case when {self.divisor} = 0 then 0 else {value} end)::numeric(38, 6)"
 
 
+class Kept(Protocol):
+    """What an aggregate of any kind tells of itself: a relation by bucket, made of a source by day."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+
+    @property
+    def relation(self) -> str:
+        """The same with its schema."""
+
+    @property
+    def source(self) -> str:
+        """What it is made of, as schema.table."""
+
+    @property
+    def source_day(self) -> str:
+        """Column of the source with the day."""
+
+    @property
+    def bucket(self) -> str:
+        """Its column with a day that names a bucket."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Aggregate:
     """One aggregate. `bucket` (day, week or month) is the name of the column with the bucket's first day too.
@@ -55,6 +81,7 @@ class Aggregate:
     select: str
     ratios: tuple[Ratio, ...] = ()
     index: tuple[str, ...] = ()
+    trailing: tuple[int, ...] = ()  # of an aggregate by day
 
     @property
     def relation(self) -> str:
@@ -74,8 +101,12 @@ class Aggregate:
     @property
     def ratios_select(self) -> str:
         """What the view with the ratios selects: every column of the aggregate, and them."""
+        return self.with_ratios(self.relation)
+
+    def with_ratios(self, relation: str) -> str:
+        """Selects from a relation with the same sums every column of it, and their ratios."""
         columns = [f"    {ratio.expression} as {ratio.name}" for ratio in self.ratios]
-        return ",\n".join(["select\n    *", *columns]) + f"\nfrom {self.relation}"
+        return ",\n".join(["select\n    *", *columns]) + f"\nfrom {relation}"
 
     @property
     def parent(self) -> str | None:
@@ -146,6 +177,7 @@ def _parse(path: Path) -> list[Aggregate]:
         select="\n".join(line for line in text.splitlines() if not line.startswith("--")),
         ratios=ratios,
         index=_names(header.get("index", "")),
+        trailing=tuple(int(days) for days in _names(header.get("trailing", ""))),
     )
     return [base, *(_rollup(base, bucket) for bucket in rollups)]
 

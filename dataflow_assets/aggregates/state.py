@@ -6,7 +6,7 @@ from typing import Any
 
 from dataflow_assets.aggregates.backends import run
 from dataflow_assets.aggregates.policies import policy_states
-from dataflow_assets.aggregates.registry import Aggregate
+from dataflow_assets.aggregates.registry import Kept
 from dataflow_assets.resources.warehouse import Connection, extension_state, one
 
 # The rows of a continuous aggregate lie in a hypertable of TimescaleDB's own.
@@ -35,7 +35,7 @@ class Standing:
         return (today - self.last_day).days if self.last_day else None
 
 
-def standing(connection: Connection, aggregate: Aggregate) -> Standing:
+def standing(connection: Connection, aggregate: Kept) -> Standing:
     """How an aggregate stands; it has been made."""
     held = run(
         connection,
@@ -79,7 +79,7 @@ def in_words(found: Standing, today: date) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _bytes(connection: Connection, aggregate: Aggregate) -> int:
+def _bytes(connection: Connection, aggregate: Kept) -> int:
     schema, name = aggregate.relation.split(".")
     names = {"schema": schema, "name": name, "relation": aggregate.relation}
     size = "pg_total_relation_size(%(relation)s::regclass)"

@@ -8,7 +8,7 @@ from dataflow_assets.aggregates.backends import backend_for, give_room
 from dataflow_assets.aggregates.buckets import bucket_of, first_whole
 from dataflow_assets.aggregates.making import ensure, exclusive, source_range, stored_range
 from dataflow_assets.aggregates.refresh import NO_HORIZONS, remember, verify
-from dataflow_assets.aggregates.registry import Aggregate
+from dataflow_assets.aggregates.registry import Aggregate, Kept
 from dataflow_assets.resources.warehouse import Connection, Warehouse
 from dataflow_assets.windows import DayWindow
 
@@ -19,7 +19,7 @@ SLICE_DAYS = 93  # compared at once: bounds memory, and how long a repair keeps 
 class Swept:
     """What a sweep found in one aggregate. Buckets are named by their first days."""
 
-    aggregate: Aggregate
+    aggregate: Kept
     window: DayWindow | None  # compared; None: there was nothing
     repaired: tuple[date, ...]  # were stale and are right now
     stale: tuple[date, ...]  # differ from the source

@@ -3,11 +3,13 @@
 import json
 import sys
 from datetime import UTC, date, datetime, timedelta
+from itertools import chain
 
 from dataflow_assets.aggregates.buckets import named
 from dataflow_assets.aggregates.policies import retention_horizons
 from dataflow_assets.aggregates.registry import all_aggregates
 from dataflow_assets.aggregates.sweep import Swept, sweep
+from dataflow_assets.aggregates.trailing import sweep_trailing, trailings
 from dataflow_assets.cli.output import console
 from dataflow_assets.raw.session import ensure_schema
 from dataflow_assets.resources.platform import get_platform
@@ -22,7 +24,10 @@ def run_verify(start: date | None, *, as_json: bool) -> int:
     with platform.warehouse.connect() as connection:
         horizons = retention_horizons(connection, platform.settings, today)
     stale = False
-    for swept in sweep(platform.warehouse, all_aggregates(), since, horizons):
+    for swept in chain(
+        sweep(platform.warehouse, all_aggregates(), since, horizons),
+        sweep_trailing(platform.warehouse, trailings(all_aggregates())),
+    ):
         stale = stale or bool(swept.stale)
         if as_json:
             sys.stdout.write(json.dumps(_as_data(swept)) + "\n")

@@ -11,12 +11,14 @@ from facts import REVENUE, differing
 
 from dataflow_assets.aggregates.factory import CHECK, build_aggregate_assets, build_sweep_checks, sweep_checks
 from dataflow_assets.aggregates.registry import all_aggregates
+from dataflow_assets.aggregates.trailing import trailings
 from dataflow_assets.resources.dagster import PlatformResource
 from dataflow_assets.resources.platform import Platform
 from dataflow_assets.resources.warehouse import Connection, Warehouse
 from dataflow_assets.settings import Settings, StorageSettings
 
 AGGREGATES = all_aggregates()
+TRAILING = trailings(AGGREGATES)
 DAY = date(2026, 5, 20)
 THING = {"account_id": "s", "channel": "direct", "currency": "EUR"}
 
@@ -53,7 +55,7 @@ def test_every_aggregate_is_materialized_and_compared(platform: Platform, connec
     result = materialize()
     checks = result.get_asset_check_evaluations()
     assert {(c.check_name, c.passed) for c in checks} == {(CHECK, True)}
-    assert len(checks) == len(AGGREGATES)
+    assert len(checks) == len(AGGREGATES) + len(TRAILING)
     (made,) = result.asset_materializations_for_node("aggregates")[:1]
     told: dict[str, Any] = {key: value.value for key, value in made.metadata.items()}
     assert (told["engine"], told["dagster/row_count"], told["window"]) == (engine, 0, "empty")
@@ -72,7 +74,7 @@ def test_the_sweep_warns_of_what_it_had_to_repair_and_is_content_the_next_time(
     materialize()
     facts.put(connection, REVENUE, DAY, THING, {"gross": 12})
     found = swept()
-    assert len(found) == len(AGGREGATES)
+    assert len(found) == len(AGGREGATES) + len(TRAILING)
     month = found["monthly_revenue_metrics"]
     assert (month.passed, month.severity) == (False, dg.AssetCheckSeverity.WARN)
     assert month.description == (

@@ -19,9 +19,11 @@ from hypothesis import strategies as st
 from installation import TIMESCALE, database
 
 from dataflow_assets.aggregates.backends import backend_for
+from dataflow_assets.aggregates.between import families
 from dataflow_assets.aggregates.policies import missing_reason
 from dataflow_assets.aggregates.refresh import refresh_days
 from dataflow_assets.aggregates.registry import all_aggregates
+from dataflow_assets.aggregates.trailing import refresh_trailing, trailings
 from dataflow_assets.embedded import Endpoints
 from dataflow_assets.resources.warehouse import Connection, Warehouse, one
 
@@ -120,8 +122,10 @@ def restate(connection: Connection, changes: list[Any]) -> set[date]:
 
 
 def contents(connection: Connection) -> dict[str, Counter[tuple[Any, ...]]]:
-    """All rows of all aggregates and of their views with ratios."""
-    relations = [r for a in all_aggregates() for r in (a.relation, a.ratios_relation)]
+    """All rows of all aggregates, of their views with ratios, and of sums between two days."""
+    kept = (*all_aggregates(), *trailings(all_aggregates()))
+    relations = [r for a in kept for r in (a.relation, a.ratios_relation)]
+    relations += [f"{family.ratios_function}('2026-02-17', '2026-04-02')" for family in families(all_aggregates())]
     return {
         relation: Counter(tuple(row.items()) for row in connection.execute(f"select * from {relation}".encode()))
         for relation in relations
@@ -139,6 +143,7 @@ def test_law_11_random_restatements_leave_the_same_rows_on_every_server(
     for name, warehouse in everywhere.items():
         days = restate(connections[name], changes)
         results = refresh_days(warehouse, all_aggregates(), sorted(days))
+        results += refresh_trailing(warehouse, trailings(all_aggregates()))
         assert [r.aggregate.name for r in results if r.stale or r.repaired] == []
         assert differing(connections[name]) == []
         found[name] = contents(connections[name])

@@ -33,7 +33,8 @@ def rows(connection: Connection, query: str) -> list[dict[str, Any]]:
 
 
 def between(connection: Connection, first: date, last: date) -> list[dict[str, Any]]:
-    return rows(connection, f"select * from metrics.campaign_between('{first}', '{last}') order by 1, 2, 3, 4")
+    """With ratios."""
+    return rows(connection, f"select * from metrics.campaign_ratios_between('{first}', '{last}') order by 1, 2, 3, 4")
 
 
 @pytest.fixture
@@ -118,7 +119,7 @@ def test_a_function_that_is_gone_or_whose_family_has_changed_is_made_anew(
     filled: Warehouse, connection: Connection
 ) -> None:
     before = between(connection, FIRST, LAST)
-    connection.execute("drop function metrics.campaign_between")
+    connection.execute("drop function metrics.campaign_ratios_between")
     refresh_days(filled, all_aggregates(), [])
     assert between(connection, FIRST, LAST) == before
     fewer = [

@@ -97,15 +97,17 @@ def test_a_dry_run_tells_partitions_assets_and_cost_and_runs_nothing(
             "marts/fct_funnel_daily",
             *(
                 f"metrics/{bucket}_{family}_metrics"
-                for bucket in ("daily", "monthly", "weekly")
+                for bucket in ("daily", "monthly")
                 for family in ("campaign", "channel", "conversion", "platform")
             ),
+            "metrics/trailing_campaign_metrics",
+            *(f"metrics/weekly_{family}_metrics" for family in ("campaign", "channel", "conversion", "platform")),
             "raw/meta_ads/insights_campaign",
         ],
         "expected_requests": None,
     }
     text = dataflow("backfill", STREAM, *DAYS, "--dry-run").out
-    assert "Would build 3 partitions, 2026-05-01...2026-05-03, of 19 assets in one run:" in text
+    assert "Would build 3 partitions, 2026-05-01...2026-05-03, of 20 assets in one run:" in text
     assert "Requests: unknown, nothing has been synced yet." in text
     assert_nothing_ran(installed)
 

@@ -12,6 +12,7 @@ from over_sandbox import Synced
 
 from dataflow_assets.aggregates.refresh import refresh_days
 from dataflow_assets.aggregates.registry import all_aggregates
+from dataflow_assets.aggregates.trailing import refresh_trailing, trailings
 from dataflow_assets.connectors import all_connectors
 from dataflow_assets.raw.ddl import create_statements
 from dataflow_assets.resources.warehouse import Connection, Warehouse
@@ -68,6 +69,7 @@ def test_law_11_marts_and_metrics_are_the_same_on_every_server(
 ) -> None:
     synced.build()
     refresh_days(synced.platform.warehouse, all_aggregates(), [])
+    refresh_trailing(synced.platform.warehouse, trailings(all_aggregates()))
     with database(server_16 if server == "16" else os.environ[TIMESCALE]) as url:
         other = Warehouse(url)
         other.migrate(s for connector in all_connectors() for s in create_statements(connector))
@@ -76,6 +78,7 @@ def test_law_11_marts_and_metrics_are_the_same_on_every_server(
             done = Dbt(tmp_path, dbt_connection(url))("build", "--exclude-resource-type", "unit_test")
             assert done.returncode == 0, done.stdout
             refresh_days(other, all_aggregates(), [])
+            refresh_trailing(other, trailings(all_aggregates()))
             expected, found = contents(source), contents(target)
     assert expected.keys() == found.keys()
     for relation, rows in expected.items():
