@@ -20,7 +20,7 @@ from dataflow_assets.resources.clock import SYSTEM_CLOCK
 from dataflow_assets.resources.failures import VendorError
 from dataflow_assets.resources.platform import Platform, get_platform
 from dataflow_assets.resources.redact import redact
-from dataflow_assets.resources.warehouse import WarehouseError, extension_state, one
+from dataflow_assets.resources.warehouse import WarehouseError, extension_state, lost_rows_guard, one
 from dataflow_assets.settings import Settings, SettingsError, get_settings, unknown_names
 
 WRONG_SETTINGS, NO_SERVER = 2, 3
@@ -126,7 +126,13 @@ def _warehouse(platform: Platform) -> str:
 def _storage(platform: Platform) -> str:
     wanted_policies(platform.settings)
     with platform.warehouse.connect() as connection:
-        reason, states = missing_reason(connection), policy_states(connection)
+        reason, states, guard = missing_reason(connection), policy_states(connection), lost_rows_guard(connection)
+    if guard == "us":
+        raise WarehouseError(
+            "readers with another login than this one can be answered without the rows of whole chunks "
+            "(timescale/timescaledb issue 10503). Have the owner of the database run: "
+            "alter database ... set timescaledb.enable_parallel_chunk_append = off"
+        )
     if reason:
         return f"facts stay rows and are kept for ever: {reason}"
     text = "; ".join(f"{state.fact.split('.')[1]}: {state}" for state in states)
