@@ -65,11 +65,7 @@ QUERIES = (
                 "metrics.monthly_campaign_metrics where month = date_trunc('month', %(last)s::date)::date",
             ),
             ("last 30 days", _LAST_30, "metrics.trailing_campaign_metrics where days = 30"),
-            (
-                "12 months",
-                _YEAR,
-                "metrics.campaign_between((%(last)s::date - interval '12 months')::date + 1, %(last)s)",
-            ),
+            ("12 months", _YEAR, "metrics.trailing_campaign_metrics where days = 365"),
         )
     ),
     Query(

@@ -4,7 +4,7 @@
 -- bucket: day
 -- key: day, platform, account_id, campaign_id, currency
 -- rollups: week, month
--- trailing: 7, 30, 90
+-- trailing: 7, 30, 90, 365
 -- index: campaign_id
 -- ratio ctr: clicks * 100 / impressions
 -- ratio cpc: spend / clicks

@@ -57,14 +57,14 @@ def refresh(warehouse: Warehouse, *days: date, trailing: Trailing = CAMPAIGNS) -
 
 
 def test_each_stretch_has_the_sums_of_its_days(filled: Warehouse, connection: Connection) -> None:
-    assert CAMPAIGNS.days == (7, 30, 90)
+    assert CAMPAIGNS.days == (7, 30, 90, 365)
     assert_equal_to_fact(connection)
     assert {(row["days"], row["first_day"], row["last_day"]) for row in held(connection)} == {
         (days, LAST - timedelta(days=days - 1), LAST) for days in CAMPAIGNS.days
     }
     done = refresh(filled)
-    assert (done.recreated, done.rows) == (False, 9)
-    assert done.windows == (DayWindow(LAST - timedelta(days=89), LAST + timedelta(days=1)),)
+    assert (done.recreated, done.rows) == (False, 12)
+    assert done.windows == (DayWindow(LAST - timedelta(days=364), LAST + timedelta(days=1)),)
 
 
 def test_a_restated_day_and_a_newer_one_are_in_it_after_a_refresh(filled: Warehouse, connection: Connection) -> None:
@@ -72,7 +72,7 @@ def test_a_restated_day_and_a_newer_one_are_in_it_after_a_refresh(filled: Wareho
     put(connection, CAMPAIGN, restated, BEST, {"impressions": 5, "spend": 7})
     refresh(filled, restated)
     assert_equal_to_fact(connection)
-    assert [row["days"] for row in held(connection) if row["campaign_id"] == "best"] == [30, 90]
+    assert [row["days"] for row in held(connection) if row["campaign_id"] == "best"] == [30, 90, 365]
     newer = LAST + timedelta(days=2)
     put(connection, CAMPAIGN, newer, BEST, {"impressions": 5, "spend": 7})
     refresh(filled, newer)
@@ -98,7 +98,7 @@ def test_what_is_not_the_sum_of_its_days_is_named(filled: Warehouse, connection:
         relation = found["name"]
     connection.execute(f"update {relation} set clicks = clicks + 1 where month = '2026-03-01'".encode())
     (done,) = refresh_trailing(filled, [CAMPAIGNS])
-    assert done.stale == (LAST - timedelta(days=89),), "The other stretches hold no whole March."
+    assert done.stale == (LAST - timedelta(days=364), LAST - timedelta(days=89)), "Others hold no whole March."
 
 
 def test_a_sweep_repairs_what_somebody_changed_and_is_content_the_next_time(
@@ -112,7 +112,7 @@ def test_a_sweep_repairs_what_somebody_changed_and_is_content_the_next_time(
     assert_equal_to_fact(connection)
     (again,) = sweep_trailing(filled, [CAMPAIGNS])
     assert (again.repaired, again.stale) == ((), ())
-    assert again.window == DayWindow(LAST - timedelta(days=89), LAST + timedelta(days=1))
+    assert again.window == DayWindow(LAST - timedelta(days=364), LAST + timedelta(days=1))
 
 
 def test_a_sweep_makes_one_that_is_not_there(filled: Warehouse, connection: Connection) -> None:
@@ -133,7 +133,7 @@ def test_another_definition_makes_it_anew(filled: Warehouse, connection: Connect
 def test_the_view_with_ratios_comes_back(filled: Warehouse, connection: Connection) -> None:
     connection.execute("drop view metrics.trailing_campaign_ratios")
     refresh(filled)
-    assert one(connection, "select count(*) as n from metrics.trailing_campaign_ratios") == {"n": 9}
+    assert one(connection, "select count(*) as n from metrics.trailing_campaign_ratios") == {"n": 12}
 
 
 def test_of_no_figures_there_is_an_empty_table(warehouse: Warehouse, connection: Connection) -> None:
