@@ -11,11 +11,11 @@ Keys of the JSON:
     rows, fill_seconds      rows of the ad fact; how long facts and aggregates took to make
     goal                    how many times faster everything is meant to be
     queries[]               name, fact, fact_ms, aggregate_ms (medians), ratio, rows (of the answer)
-    refresh.each[]          of each aggregate of advertising, after one restated day: name, day_ms; rival_ms, ratio:
-                            REFRESH MATERIALIZED VIEW of the same over the facts of ads; chained_ms, chained_ratio: the
-                            same of views that stand on each other as the aggregates do. A week or month is made of its
-                            days, so of 500 days a month saves 16 times at most against a view that is chained
-    refresh.day_ms, refresh.rival_ms, refresh.ratio, refresh.chained_ms, refresh.chained_ratio    all of them
+    refresh.each[]          of each aggregate of advertising, after one restated day: name, day_ms; rival_ms and
+                            rival_ratio: REFRESH MATERIALIZED VIEW of the same over the facts of ads; chained_ms and
+                            chained_ratio: the same of views that stand on each other as the aggregates do. A week or
+                            month is made of its days, so of 500 days a month saves 16 times at most against these
+    refresh.day_ms, refresh.rival_ms, refresh.rival_ratio, refresh.chained_ms, refresh.chained_ratio    all of them
     refresh.day_compared_ms day_ms with every touched bucket compared with its source, as the pipeline does it
 """
 
@@ -166,7 +166,7 @@ def against(rivals: dict[str, float], ms: float) -> dict[str, float]:
     """Times of rivals, and how many times cheaper ours is."""
     found: dict[str, float] = {}
     for rival, rival_ms in rivals.items():
-        found |= {f"{rival}_ms": rival_ms, "ratio" if rival == "rival" else f"{rival}_ratio": round(rival_ms / ms, 1)}
+        found |= {f"{rival}_ms": rival_ms, f"{rival}_ratio": round(rival_ms / ms, 1)}
     return found
 
 
@@ -203,10 +203,9 @@ def as_text(report: dict[str, Any]) -> str:
     refresh = report["refresh"]
     lines.append(f"{'one restated day':44} {'rebuilt':>10} {'refreshed':>10} {'cheaper':>9} {'chained':>9}")
     for item in [*refresh["each"], {"name": "all", **refresh}]:
-        missed = "" if item["ratio"] >= report["goal"] else "   misses the goal"
-        times = (
-            f"{item['rival_ms']:7.0f} ms {item['day_ms']:7.2f} ms {item['ratio']:8.0f}x {item['chained_ratio']:8.0f}x"
-        )
+        missed = "" if item["rival_ratio"] >= report["goal"] else "   misses the goal"
+        ratios = f"{item['rival_ratio']:8.0f}x {item['chained_ratio']:8.0f}x"
+        times = f"{item['rival_ms']:7.0f} ms {item['day_ms']:7.2f} ms {ratios}"
         lines.append(f"{item['name']:44} {times}{missed}")
     lines.append(f"All, with the comparison: {refresh['day_compared_ms']} ms.")
     return "\n".join(lines)

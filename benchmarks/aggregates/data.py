@@ -171,6 +171,15 @@ _REVENUE = f"""
     where (created at time zone 'UTC')::date between %(first)s and %(last)s
     group by 1, 2, 3, 4
 """
+# What happened to a deal, and when.
+DEAL_STEPS = """
+    cross join lateral (
+        values
+            ('created', createdate),
+            (case when hs_is_closed_won then 'won' when hs_is_closed then 'lost' end, closedate)
+    ) as steps (step, happened_at)
+    where step is not null
+"""
 # Two of three are closed a month later, half of them won.
 _DEALS = f"""
     insert into raw_hubspot.deals (id, amount, deal_currency_code, pipeline, createdate, closedate, hs_is_closed,
@@ -192,11 +201,6 @@ _PIPELINE = f"""
         coalesce(sum(amount) filter (where step = 'won'), 0), count(*) filter (where step = 'lost'),
         coalesce(sum(amount) filter (where step = 'lost'), 0), 'EUR', 0, 0, 0, 0
     from raw_hubspot.deals
-    cross join lateral (
-        values
-            ('created', createdate),
-            (case when hs_is_closed_won then 'won' when hs_is_closed then 'lost' end, closedate)
-    ) as steps (step, happened_at)
-    where step is not null
+    {DEAL_STEPS}
     group by 1, 2, 3, 4, 5
 """

@@ -5,6 +5,8 @@ Advertising is asked of the facts of ads, revenue and pipeline of the raw rows: 
 
 from dataclasses import dataclass
 
+from benchmarks.aggregates.data import DEAL_STEPS
+
 _SUMS = "sum(impressions)::bigint, sum(clicks)::bigint, sum(spend), sum(conversions), sum(conversion_value)"
 _ADS = "marts.fct_ad_performance_daily where entity_level = 'ad' and date_day"
 # Bounds are given as parameters: `last` is the newest day; windows end with it.
@@ -101,17 +103,12 @@ QUERIES = (
     ),
     Query(
         "pipeline by month",
-        """
+        f"""
         select date_trunc('month', happened_at at time zone 'UTC')::date, pipeline, deal_currency_code,
             count(*) filter (where step = 'created'), coalesce(sum(amount) filter (where step = 'created'), 0),
             count(*) filter (where step = 'won'), coalesce(sum(amount) filter (where step = 'won'), 0)
         from raw_hubspot.deals
-        cross join lateral (
-            values
-                ('created', createdate),
-                (case when hs_is_closed_won then 'won' when hs_is_closed then 'lost' end, closedate)
-        ) as steps (step, happened_at)
-        where step is not null
+        {DEAL_STEPS}
         group by 1, 2, 3
         """,
         "select month, pipeline_id, currency, sum(deals_created)::bigint, sum(amount_created), sum(deals_won)::bigint, "
