@@ -120,7 +120,7 @@ end;
 
 def _ensure(connection: Connection, family: Family) -> None:
     types = _columns(connection, family)
-    if types is None:
+    if not types:
         return
     wanted = statements(family, types)
     digest = hashlib.sha256("\n".join(wanted).encode()).hexdigest()
@@ -147,21 +147,16 @@ def _ensure(connection: Connection, family: Family) -> None:
     )
 
 
-def _columns(connection: Connection, family: Family) -> dict[str, str] | None:
-    """Names and types of what can be added up, in their order; None while one of the three has not been made."""
+def _columns(connection: Connection, family: Family) -> dict[str, str]:
+    """Names and types of the columns that all three have, in their order: none while one has not been made."""
     relations = [part.relation for part in family.parts]
-    found = one(
-        connection,
-        "select bool_and(to_regclass(name) is not null) as are_there from unnest(%(names)s::text[]) as names (name)",
-        {"names": relations},
-    )
-    if not found["are_there"]:
-        return None
     rows = connection.execute(
         """
         select attname as name, format_type(min(atttypid), null) as type
         from pg_attribute
-        where attrelid = any(%s::regclass[]) and attnum > 0 and not attisdropped
+        where
+            attrelid in (select to_regclass(name) from unnest(%s::text[]) as names (name))
+            and attnum > 0 and not attisdropped
         group by attname
         having count(*) = %s
         order by min(attnum)

@@ -46,10 +46,10 @@ def _as_data(swept: Swept) -> dict[str, object]:
 
 
 def _as_text(swept: Swept) -> str:
-    name, bucket = swept.aggregate.relation, swept.aggregate.bucket
+    name = swept.aggregate.relation
     text = f"  ok  {name}: equals {swept.aggregate.source} over {swept.window or 'nothing: there is none'}"
     if swept.repaired:
-        text += f"; repaired the {bucket}s of {named(swept.repaired)}"
+        text += f"; repaired what begins on {named(swept.repaired)}"
     if swept.stale:
-        text = f"  [red]BAD[/] {name}: differs from {swept.aggregate.source} in the {bucket}s of {named(swept.stale)}"
+        text = f"  [red]BAD[/] {name}: differs from {swept.aggregate.source} in what begins on {named(swept.stale)}"
     return text

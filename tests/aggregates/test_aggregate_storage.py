@@ -7,7 +7,7 @@ from facts import AGGREGATES, insert_days
 
 from dataflow_assets.aggregates.backends import GROUPING_MEMORY, give_room
 from dataflow_assets.aggregates.refresh import refresh_days
-from dataflow_assets.resources.warehouse import Connection, Warehouse, extension_state, one
+from dataflow_assets.resources.warehouse import Connection, Warehouse, one
 
 FIRST, LAST = date(2026, 1, 1), date(2026, 3, 31)
 BY_CAMPAIGN = AGGREGATES["daily_campaign_metrics"]
@@ -32,8 +32,6 @@ def test_a_refresh_groups_in_memory_and_takes_none_away(connection: Connection, 
 
 
 def test_our_bucket_function_is_not_called_for_each_row(connection: Connection) -> None:
-    if extension_state(connection) == "timescale":
-        return  # has its own
     plan = connection.execute(
         "explain verbose select dataflow.time_bucket('1 month', date_day) from marts.fct_campaign_performance"
     ).fetchall()

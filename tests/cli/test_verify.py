@@ -37,7 +37,7 @@ def test_what_differs_is_repaired_and_told_and_then_all_is_equal(dataflow: Dataf
     again = dataflow("verify", "--from", "2026-05-01")
     assert again.code == 0
     assert "metrics.daily_revenue_metrics: equals marts.fct_revenue_daily over 2026-05-04...2026-05-19" in again.out
-    assert "repaired the days of 2026-05-04" in again.out
+    assert "repaired what begins on 2026-05-04" in again.out
 
 
 def test_a_day_that_is_none_is_refused(dataflow: Dataflow) -> None:
