@@ -1,5 +1,5 @@
-{#- Events never change, and there are ever more of them: what was made of one is kept. Whatever the columns below say
-    becomes part of each row, so that rows made by another version of them are made anew. -#}
+{#- Events never change, and there are ever more of them: what was made of one is kept. A digest of the SQL that makes the
+    states is part of each row, so that rows made by another version of it are made anew. -#}
 {% set object_before -%}
     object || coalesce(
         -- What changed is told by its old value, at the top level as a whole.
